@@ -1,0 +1,51 @@
+# Two commands: `make run` and `make test`. Both need only Python 3.10+ and make.
+
+PYTHON ?= python3
+CORPUS ?= demo
+# The folder that has $(CORPUS); assets are downloaded there if they are published.
+CORPORA ?= assets
+CONFIG ?= bilstm
+# Training steps: few for the embedded corpus, what the config says for real ones.
+STEPS ?= $(if $(filter demo,$(CORPUS)),400,6000)
+GPU ?= -1
+LANGUAGE ?= $(if $(filter conll2003,$(CORPUS)),en,zh)
+NAME ?= crf_ner
+VERSION ?= 0.1.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PACKAGE := $(LANGUAGE)_$(NAME)
+WHEEL := packages/$(PACKAGE)-$(VERSION)/dist/$(PACKAGE)-$(VERSION)-py3-none-any.whl
+VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.config $(CONFIG) \
+	--vars.max_steps $(STEPS) --vars.gpu_id $(GPU) --vars.lang $(LANGUAGE) \
+	--vars.name $(NAME) --vars.version $(VERSION)
+
+.PHONY: env run test test-slow clean
+
+env: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[dev]"
+	touch $@
+
+# The embedded corpus is part of the repository, the others come from their publishers.
+$(CORPORA)/$(CORPUS): | env
+	$(BIN)/python -m spacy project assets --extra
+
+run: env $(CORPORA)/$(CORPUS)
+	$(BIN)/python -m spacy project run all . $(VARS)
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall $(WHEEL)
+	$(BIN)/python -m spacy crf annotate $(PACKAGE) $(CORPORA)/$(CORPUS)/sample.txt
+
+test: env
+	$(BIN)/ruff check spacy_crf_ner tests assets
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: env
+	$(BIN)/python -m pytest -q -m slow
+
+clean:
+	rm -rf corpus training metrics packages project.lock

@@ -1,0 +1,17 @@
+"""`python -m spacy crf ...`. spaCy imports this through the entry point group `spacy_cli`."""
+
+import typer
+from spacy.cli._util import app as spacy_app
+
+from .annotate import annotate_cli
+from .convert import convert_cli
+from .evaluate import evaluate_cli
+
+HELP = "Commands of spacy-crf-ner, a CRF named entity recognizer."
+
+app = typer.Typer(name="crf", help=HELP, no_args_is_help=True, rich_markup_mode=None)
+app.command("convert")(convert_cli)
+app.command("evaluate")(evaluate_cli)
+app.command("annotate")(annotate_cli)
+
+spacy_app.add_typer(app)

@@ -1,0 +1,94 @@
+"""`python -m spacy crf annotate`: entities in new texts."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Iterable, List, Optional
+
+import spacy
+import typer
+from spacy.tokens import Doc
+from tqdm import tqdm
+from wasabi import color, msg
+from wasabi.util import supports_ansi
+
+from ..formats.cluener import write_cluener
+from ..formats.docbin import write_docbins
+from ..formats.files import decode_lines, read_lines
+from ..formats.record import CorpusError
+from ..formats.text import read_texts
+from .errors import exit_with
+
+_JSON_SUFFIXES = (".json", ".jsonl")
+
+
+def annotate_cli(
+    model: Annotated[str, typer.Argument(help="Name or path of a trained pipeline")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT", help='A text a line, or JSON lines with "text"; - for stdin'
+        ),
+    ],
+    output: Annotated[
+        Optional[Path],
+        typer.Option("--output", "-o", help="Write to a .json (as CLUENER) or .spacy file instead"),
+    ] = None,
+    n_process: Annotated[int, typer.Option(help="Number of processes")] = 1,
+    batch_size: Annotated[int, typer.Option(help="Texts in a batch")] = 128,
+) -> None:
+    """Find the entities in texts, and show them as [mention|LABEL] or write them to a file."""
+    if output and output.suffix not in (*_JSON_SUFFIXES, ".spacy"):
+        exit_with(f"{output}: cannot write this. Name a file .json, .jsonl or .spacy.")
+    try:
+        texts = _read_texts(source)
+        # ImportError: the pipeline needs a package.
+        nlp = spacy.load(model)
+        docs = nlp.pipe(texts, n_process=n_process, batch_size=batch_size)
+        if output is None:
+            _show(docs)
+        else:
+            _write(tqdm(docs, total=len(texts), unit="docs", disable=None), output)
+            msg.good(f"written: {output}")
+    except (CorpusError, ImportError, OSError) as error:
+        exit_with(error)
+
+
+def mark_entities(doc: Doc, *, colored: bool = False) -> str:
+    """Write a doc's text with its entities marked, e.g. "[北京市|LOCATION]很大".
+
+    doc (Doc): The doc.
+    colored (bool): Whether to colour what is marked, for a terminal.
+    RETURNS (str): The text.
+    """
+    parts = []
+    end = 0
+    for ent in doc.ents:
+        marked = f"[{ent.text}|{ent.label_}]"
+        parts += [
+            doc.text[end : ent.start_char],
+            color(marked, fg="green", bold=True) if colored else marked,
+        ]
+        end = ent.end_char
+    return "".join([*parts, doc.text[end:]])
+
+
+def _read_texts(source: str) -> List[str]:
+    if source == "-":
+        lines = decode_lines(sys.stdin.buffer.read(), source)
+    else:
+        lines = read_lines(Path(source))
+    return list(read_texts(source, lines))
+
+
+def _show(docs: Iterable[Doc]) -> None:
+    colored = sys.stdout.isatty() and supports_ansi()
+    for doc in docs:
+        # Not msg.text, which would wrap long texts.
+        typer.echo(mark_entities(doc, colored=colored))
+
+
+def _write(docs: Iterable[Doc], path: Path) -> None:
+    if path.suffix == ".spacy":
+        write_docbins({path: list(docs)})
+    else:
+        write_cluener(path, docs)

@@ -1,0 +1,88 @@
+"""`python -m spacy crf evaluate`: score a pipeline on a labelled corpus."""
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Dict, Optional
+
+import spacy
+import srsly
+import typer
+from spacy.cli._util import setup_gpu
+from spacy.training import Corpus
+from tqdm import tqdm
+from wasabi import msg
+
+from ..formats.files import replacing
+from ..scoring import score_entities
+from .errors import exit_with
+
+
+def evaluate_cli(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Pipeline name or folder")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A .spacy file with entities")],
+    output: Annotated[
+        Optional[Path], typer.Option("--output", "-o", help="JSON file for the scores")
+    ] = None,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
+) -> None:
+    """Score the entities that a pipeline finds: precision, recall and F1, in all and per label."""
+    if not data.is_file():
+        exit_with(f"{data}: no such file. `python -m spacy crf convert` makes one of a corpus.")
+    setup_gpu(gpu_id, silent=True)
+    try:
+        nlp = spacy.load(model)
+    except OSError as error:
+        exit_with(error)
+    scores = evaluate(nlp, data)
+    _show(scores)
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(output) as path:
+            srsly.write_json(path, scores)
+        msg.good(f"written: {output}")
+
+
+def evaluate(nlp: spacy.Language, data: Path) -> Dict[str, Any]:
+    """Run a pipeline over a labelled corpus and score its entities.
+
+    nlp (Language): The pipeline.
+    data (Path): A .spacy file.
+    RETURNS (Dict[str, Any]): What `score_entities` returns, the number of gold entities of each label
+        as "ents_support", and "docs", "words" and "words_per_second".
+    """
+    examples = list(Corpus(data)(nlp))
+    start = time.perf_counter()
+    docs = nlp.pipe([eg.predicted for eg in examples])
+    for eg, doc in zip(examples, tqdm(docs, total=len(examples), leave=False, disable=None)):
+        eg.predicted = doc
+    seconds = time.perf_counter() - start
+    words = sum(len(eg.predicted) for eg in examples)
+    return {
+        **score_entities(examples),
+        "ents_support": Counter(ent.label_ for eg in examples for ent in eg.reference.ents),
+        "docs": len(examples),
+        "words": words,
+        "words_per_second": words / seconds if words else None,
+    }
+
+
+def _show(scores: Dict[str, Any]) -> None:
+    support = scores["ents_support"]
+    rows = [
+        (label, *_percent(prf["p"], prf["r"], prf["f"]), support[label])
+        for label, prf in sorted(scores["ents_per_type"].items())
+    ]
+    rows.append(("macro", "", "", *_percent(scores["ents_macro_f"]), ""))
+    micro = _percent(*(scores[key] for key in ("ents_p", "ents_r", "ents_f")))
+    rows.append(("all (micro)", *micro, sum(support.values())))
+    msg.table(rows, header=("", "P", "R", "F", "gold"), aligns=tuple("lrrrr"), divider=True)
+    speed = scores["words_per_second"]
+    msg.info(
+        f"{scores['docs']:,} documents, {scores['words']:,} words"
+        + (f", {speed:,.0f} words/s" if speed else "")
+    )
+
+
+def _percent(*values: Optional[float]) -> tuple:
+    return tuple("-" if value is None else f"{value * 100:.2f}" for value in values)

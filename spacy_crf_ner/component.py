@@ -1,0 +1,457 @@
+"""The pipe `crf_ner`: documents in, `doc.ents` out."""
+
+import os
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import srsly
+import torch
+from spacy import util
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc, Span
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import logger
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, torch2xp, xp2torch
+from thinc.types import Floats2d
+from torch import Tensor
+
+from .crf import Potentials, best_tags, log_partition, path_scores
+from .layers.tagger import Scores
+from .tags import Scheme, TagSet
+from .weights import check_storable, from_safetensors, to_safetensors
+
+DEFAULT_MODEL = Config().from_str(
+    """
+[model]
+@architectures = "spacy_crf_ner.CRFTagger.v1"
+
+[model.tok2vec]
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy_crf_ner.CharacterEmbed.v1"
+features = ["NORM", "BIGRAM_LEFT", "BIGRAM_RIGHT", "PREFIX", "SUFFIX", "SHAPE", "TYPE"]
+widths = [96, 64, 64, 32, 32, 16, 16]
+rows = [10000, 20000, 20000, 2000, 4000, 2000, 500]
+
+[model.tok2vec.encode]
+@architectures = "spacy_crf_ner.BiLSTMEncoder.v1"
+width = 384
+depth = 1
+dropout = 0.0
+"""
+)["model"]
+
+MISSING = -1
+
+# OpenMP's threads do not survive a fork: a child of `nlp.pipe(n_process=2)` would wait for them
+# forever at its first parallel operation in torch. One thread a process needs none.
+os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
+
+@Language.factory(
+    "crf_ner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "tag_scheme": "BIOES",
+        "overwrite_ents": False,
+        "scorer": {"@scorers": "spacy_crf_ner.ner_scorer.v1"},
+    },
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_macro_f": None,
+        "ents_per_type": None,
+    },
+)
+def make_crf_ner(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], Scores],
+    tag_scheme: Scheme,
+    overwrite_ents: bool,
+    scorer: Optional[Callable],
+) -> "CRFEntityRecognizer":
+    """Make a `crf_ner`, an entity recognizer with a linear-chain CRF.
+
+    model (Model[List[Doc], Scores]): The network, such as `spacy_crf_ner.CRFTagger.v1`.
+    tag_scheme (Scheme): "BIOES" or "BIO": how entities are written as tags inside.
+    overwrite_ents (bool): Whether to replace the entities that a document already has. If not, they
+        stay, and the others are found around them.
+    scorer (Optional[Callable]): The scoring method.
+    """
+    return CRFEntityRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        tag_scheme=tag_scheme,
+        overwrite_ents=overwrite_ents,
+        scorer=scorer,
+    )
+
+
+class CRFEntityRecognizer(TrainablePipe):
+    """Find entities by the best path of a linear-chain CRF over the tags of a document's tokens.
+
+    Lample et al. (2016), "Neural architectures for named entity recognition".
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], Scores],
+        name: str = "crf_ner",
+        *,
+        tag_scheme: Scheme = "BIOES",
+        overwrite_ents: bool = False,
+        scorer: Optional[Callable] = None,
+    ) -> None:
+        """Initialize the component; for the arguments see `make_crf_ner`.
+
+        RAISES: ValueError for an unknown tag scheme.
+        """
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: Dict[str, Any] = {
+            "labels": [],
+            "tag_scheme": tag_scheme,
+            "overwrite_ents": overwrite_ents,
+        }
+        self.tag_set  # noqa: B018 (an unknown scheme fails here, not at the first document)
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """The entity labels, in the order of their tags."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> List[str]:
+        """The labels as `spacy init labels` writes and `initialize` takes them."""
+        return list(self.cfg["labels"])
+
+    @property
+    def tag_set(self) -> TagSet:
+        """The tags of the labels under the component's scheme."""
+        return _tag_set(self.labels, self.cfg["tag_scheme"])
+
+    def add_label(self, label: str) -> int:
+        """Add a label, also to a trained model, which keeps what it knows of the others.
+
+        label (str): The label.
+        RETURNS (int): 0 if the label is there already, otherwise 1.
+        RAISES: ValueError if the label is no string (E187) or empty.
+        """
+        if not isinstance(label, str):
+            raise ValueError(Errors.E187)
+        if label in self.labels:
+            return 0
+        tag_set = _tag_set((*self.labels, label), self.cfg["tag_scheme"])
+        if self._is_initialized:
+            self.model.attrs["resize_output"](self.model, len(tag_set))
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        return 1
+
+    def predict(self, docs: Iterable[Doc]) -> List[np.ndarray]:
+        """Find the best tagging of each document, without modifying it.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[np.ndarray]): For each document its tag ids, (tokens,) int64.
+        RAISES: ValueError if the component is not initialized (E109).
+        """
+        if not self._is_initialized:
+            raise ValueError(Errors.E109.format(name=self.name))
+        docs = list(docs)
+        lengths = [len(doc) for doc in docs]
+        if not any(lengths):
+            return [np.zeros(0, dtype="i8") for _ in docs]
+        potentials = self._potentials(self.model.predict(docs))
+        allowed = self._allowed_tags(docs)
+        if allowed is not None:
+            allowed = allowed.to(potentials.emissions.device)
+        tags = best_tags(self._legal(potentials, allowed)).cpu().numpy()
+        return np.split(tags, np.cumsum(lengths)[:-1])
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[np.ndarray]) -> None:
+        """Set `doc.ents` of documents to the entities of their taggings.
+
+        docs (Iterable[Doc]): The documents to modify.
+        scores (Sequence[np.ndarray]): Their tag ids, as `predict` returns them.
+        """
+        for doc, tags in zip(docs, scores):
+            ents = [
+                Span(doc, start, end, label=label)
+                for start, end, label in self.tag_set.to_spans(tags)
+            ]
+            if self.cfg["overwrite_ents"]:
+                doc.set_ents(ents)
+            else:
+                blocked = [Span(doc, i, i + 1) for i in _blocked(doc)]
+                taken = {i for span in (*doc.ents, *blocked) for i in range(span.start, span.end)}
+                ents = [span for span in ents if taken.isdisjoint(range(span.start, span.end))]
+                doc.set_ents([*doc.ents, *ents], blocked=blocked)
+
+    def get_loss(self, examples: Iterable[Example], scores: Scores) -> Tuple[float, Scores]:
+        """The negative log-likelihood of the gold tags, a mean over the documents, and its gradient.
+
+        Tokens whose tag is not known are marginalised: the likelihood is that of all taggings which
+        agree with what is known (Tsuboi et al. 2008, "Training conditional random fields using
+        incomplete annotations").
+
+        examples (Iterable[Example]): The batch.
+        scores (Scores): What the model says of it.
+        RETURNS (Tuple[float, Scores]): The loss in nats, and its gradient by each part of the scores.
+        RAISES: ValueError if a gold label is not one of the component's, or if the loss is not a
+            number (E910).
+        """
+        validate_examples(examples, "CRFEntityRecognizer.get_loss")
+        gold = np.concatenate([self._gold_tags(eg) for eg in examples])
+        raw = self._potentials(scores, requires_grad=True)
+        device = raw.emissions.device
+        tags = torch.from_numpy(gold).to(device)
+        potentials = self._legal(raw)
+        if (gold == MISSING).any():
+            known = torch.nn.functional.one_hot(tags.clamp(min=0), len(self.tag_set)).bool()
+            allowed = known | (tags == MISSING)[:, None]
+            numerator = log_partition(self._legal(raw, allowed))
+        else:
+            numerator = path_scores(potentials, tags)
+        loss = (log_partition(potentials) - numerator).sum() / len(raw.lengths)
+        if not torch.isfinite(loss):
+            raise ValueError(Errors.E910.format(name=self.name))
+        d_emissions, d_start, d_transitions, d_end = torch.autograd.grad(
+            loss, [raw.emissions, raw.start, raw.transitions, raw.end]
+        )
+        gradient = Scores(
+            torch2xp(d_emissions),
+            scores.lengths,
+            torch2xp(d_start),
+            torch2xp(d_transitions),
+            torch2xp(d_end),
+        )
+        return loss.item(), gradient
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Initialize the component for training.
+
+        get_examples (Callable[[], Iterable[Example]]): Returns a sample of gold examples.
+        nlp (Language): The pipeline.
+        labels (Optional[Sequence[str]]): The labels; without them, those in the examples.
+        RAISES: ValueError without any label (E143) or if the model cannot be stored as safetensors.
+        """
+        validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
+        check_storable(self.model)
+        found = _survey(get_examples(), self.name)
+        for label in sorted(found) if labels is None else labels:
+            self.add_label(label)
+        self._require_labels()
+        docs = [eg.predicted for eg in islice(get_examples(), 10)]
+        n_tags = len(self.tag_set)
+        self.model.get_ref("output_layer").set_dim("nO", n_tags)
+        self.model.get_ref("crf").set_dim("nO", n_tags)
+        self.model.initialize(X=docs)
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Serialize the component; the weights as safetensors.
+
+        exclude (Iterable[str]): Names of fields to leave out: "cfg", "vocab", "model".
+        RETURNS (bytes): The payload.
+        """
+        serialize = {
+            "cfg": lambda: srsly.json_dumps(self.cfg),
+            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
+            "model": lambda: to_safetensors(self.model),
+        }
+        return util.to_bytes(serialize, exclude)
+
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "CRFEntityRecognizer":
+        """Load the component from a payload of `to_bytes`.
+
+        bytes_data (bytes): The payload.
+        exclude (Iterable[str]): Names of fields to leave out.
+        RETURNS (CRFEntityRecognizer): The component itself.
+        RAISES: ValueError if the weights are no safetensors.
+        """
+        deserialize = {
+            "cfg": lambda b: self.cfg.update(srsly.json_loads(b)),
+            "vocab": lambda b: self.vocab.from_bytes(b, exclude=exclude),
+            "model": lambda b: from_safetensors(self.model, b),
+        }
+        util.from_bytes(bytes_data, deserialize, exclude)
+        return self
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Write the component to a folder: `cfg` and `model.safetensors`.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): Names of fields to leave out.
+        """
+        serialize = {
+            "cfg": lambda p: srsly.write_json(p, self.cfg),
+            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
+            "model.safetensors": lambda p: p.write_bytes(to_safetensors(self.model)),
+        }
+        util.to_disk(path, serialize, exclude)
+
+    def from_disk(
+        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
+    ) -> "CRFEntityRecognizer":
+        """Load the component from a folder of `to_disk`.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): Names of fields to leave out.
+        RETURNS (CRFEntityRecognizer): The component itself.
+        RAISES: ValueError if the weights are no safetensors.
+        """
+        deserialize = {
+            "cfg": lambda p: self.cfg.update(srsly.read_json(p)),
+            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
+            "model.safetensors": lambda p: from_safetensors(self.model, p.read_bytes()),
+        }
+        util.from_disk(path, deserialize, exclude)
+        return self
+
+    @property
+    def _is_initialized(self) -> bool:
+        return bool(self.model.get_ref("crf").has_param("transitions"))
+
+    def _potentials(self, scores: Scores, requires_grad: bool = False) -> Potentials:
+        tensors = [
+            xp2torch(array, requires_grad=requires_grad)
+            for array in (scores.emissions, scores.start, scores.transitions, scores.end)
+        ]
+        lengths = torch.from_numpy(self.model.ops.to_numpy(scores.lengths)).long()
+        return Potentials(tensors[0], lengths, *tensors[1:])
+
+    def _legal(self, potentials: Potentials, allowed: Optional[Tensor] = None) -> Potentials:
+        tag_set, device = self.tag_set, potentials.emissions.device
+        masks = (tag_set.legal_starts, tag_set.legal_transitions, tag_set.legal_ends)
+        return potentials.constrained(
+            *(torch.from_numpy(mask).to(device) for mask in masks), allowed=allowed
+        )
+
+    def _gold_tags(self, example: Example) -> np.ndarray:
+        """(tokens,) int64: the gold tags of the predicted document's tokens, MISSING if unknown."""
+        ids = _biluo_ids(self.tag_set)
+        try:
+            return np.array([ids[tag] for tag in _gold_biluo(example)], dtype="i8")
+        except KeyError as error:
+            raise ValueError(
+                f"[{self.name}] the gold tag {error} is of no label of the component, which has "
+                f"{', '.join(self.labels)}. Call `add_label` first, or initialize with all labels."
+            ) from None
+
+    def _allowed_tags(self, docs: Sequence[Doc]) -> Optional[Tensor]:
+        """(tokens, tags) bool: the tags each token may have, besides what may follow what; None if
+        any. White space opens and closes no entity, and entities to be kept leave no choice."""
+        tag_set = self.tag_set
+        inner = ~tag_set.opens & (tag_set.legal_ends <= ~tag_set.continues)
+        arrays = [doc.to_array(["IS_SPACE", "ENT_IOB"]) for doc in docs]
+        keep = not self.cfg["overwrite_ents"]
+        if not any(a[:, 0].any() or (keep and (a[:, 1] % 2).any()) for a in arrays):
+            return None
+        parts = []
+        for doc, array in zip(docs, arrays):
+            allowed = np.ones((len(doc), len(tag_set)), dtype=bool)
+            allowed[array[:, 0].astype(bool)] &= inner
+            if keep:
+                self._keep_entities(doc, allowed)
+            parts.append(allowed)
+        return torch.from_numpy(np.concatenate(parts))
+
+    def _keep_entities(self, doc: Doc, allowed: np.ndarray) -> None:
+        tag_set = self.tag_set
+        for ent in doc.ents:
+            known = ent.label_ in self.labels
+            spans = [(0, len(ent), ent.label_)] if known else []
+            allowed[ent.start : ent.end] = False
+            allowed[range(ent.start, ent.end), tag_set.from_spans(spans, len(ent))] = True
+            # Under BIO the next token could otherwise go on with the entity.
+            allowed[ent.end : ent.end + 1, tag_set.continues] = False
+        for i in _blocked(doc):
+            allowed[i] = False
+            allowed[i, 0] = True
+
+
+@lru_cache
+def _tag_set(labels: Tuple[str, ...], scheme: Scheme) -> TagSet:
+    return TagSet(labels, scheme)
+
+
+@lru_cache
+def _biluo_ids(tag_set: TagSet) -> Dict[Optional[str], int]:
+    """From the tags of `Example.get_aligned_ner` to ids."""
+    ids: Dict[Optional[str], int] = {None: MISSING, "-": MISSING, "O": 0}
+    for label in tag_set.labels:
+        begin, inside, last = tag_set.from_spans([(0, 3, label)], 3)
+        (unit,) = tag_set.from_spans([(0, 1, label)], 1)
+        tags = {"B": begin, "I": inside, "L": last, "U": unit}
+        ids.update((f"{prefix}-{label}", tag) for prefix, tag in tags.items())
+    return ids
+
+
+def _gold_biluo(example: Example) -> List[Optional[str]]:
+    """The same as `example.get_aligned_ner()`, which aligns the tokens at every call, but fast where
+    the predicted document has the tokens of the reference and there is nothing to align."""
+    predicted, reference = example.predicted, example.reference
+    attrs = ["ORTH", "ENT_IOB", "IS_SPACE"]
+    orth, iob, is_space = reference.to_array(attrs).T if len(reference) else np.zeros((3, 0))
+    if not iob.any() or not np.array_equal(predicted.to_array("ORTH"), orth):
+        return example.get_aligned_ner()
+    tags = np.where((iob == 2) | (is_space != 0), "O", None).tolist()
+    for ent in reference.ents:
+        label, last = ent.label_, ent.end - 1
+        if len(ent) == 1:
+            tags[last] = f"U-{label}"
+        else:
+            tags[ent.start] = f"B-{label}"
+            tags[ent.start + 1 : last] = [f"I-{label}"] * (len(ent) - 2)
+            tags[last] = f"L-{label}"
+    return tags
+
+
+def _blocked(doc: Doc) -> List[int]:
+    """The tokens that spaCy's `doc.set_ents(blocked=...)` keeps free of entities."""
+    iob_type = doc.to_array(["ENT_IOB", "ENT_TYPE"])
+    return np.flatnonzero((iob_type[:, 0] == 3) & (iob_type[:, 1] == 0)).tolist()
+
+
+def _survey(examples: Iterable[Example], name: str) -> List[str]:
+    """The labels in the examples. Entities that fit no tokens are counted and reported."""
+    labels, n_ents, misaligned = set(), 0, []
+    for eg in examples:
+        aligned, _ = eg.get_aligned_ents_and_ner()
+        labels.update(ent.label_ for ent in eg.reference.ents)
+        n_ents += len(eg.reference.ents)
+        if len(aligned) < len(eg.reference.ents):
+            found = {(ent.text, ent.label_) for ent in aligned}
+            misaligned += [ent for ent in eg.reference.ents if (ent.text, ent.label_) not in found]
+    if misaligned:
+        examples_text = ", ".join(f"{ent.text!r} ({ent.label_})" for ent in misaligned[:5])
+        logger.warning(
+            "[%s] %d of %d gold entities do not begin and end where tokens do and are treated as "
+            "missing, such as %s",
+            name,
+            len(misaligned),
+            n_ents,
+            examples_text,
+        )
+    return list(labels)

@@ -1,0 +1,18 @@
+"""The linear-chain conditional random field (Lafferty et al. 2001), in torch.
+
+`Potentials` hold the scores of a batch, `inference` the recursions over them, and
+`LinearChainCRF` is the `nn.Module` with the interface of pytorch-crf.
+"""
+
+from .inference import best_tags, log_likelihood, log_partition, path_scores
+from .module import LinearChainCRF
+from .potentials import Potentials
+
+__all__ = [
+    "LinearChainCRF",
+    "Potentials",
+    "best_tags",
+    "log_likelihood",
+    "log_partition",
+    "path_scores",
+]

@@ -1,0 +1,105 @@
+"""`LinearChainCRF`: pytorch-crf's interface over this package's inference."""
+
+from typing import List, Optional, Tuple
+
+import torch
+from torch import Tensor
+from torchcrf import CRF
+
+from .inference import best_tags, log_likelihood
+from .potentials import Potentials
+
+
+class LinearChainCRF(CRF):
+    """A drop-in for `torchcrf.CRF`: same parameters, same public methods, same values.
+
+    It differs in three ways: batch-first is the default, sequences are never looped over in Python,
+    and transitions can be made impossible. A `state_dict` of `torchcrf.CRF` loads as it is.
+
+    num_tags (int): The number of tags C, at least 1.
+    batch_first (bool): Whether emissions come as (batch, length, tags) or (length, batch, tags).
+    legal (Optional[Tuple[Tensor, Tensor, Tensor]]): Boolean masks (C,), (C, C) and (C,) of the
+        legal starts, transitions [from, to] and ends, such as `TagSet` has; None allows all. What is
+        illegal has probability 0 and is never decoded.
+    RAISES: ValueError for fewer than 1 tag or masks of another shape.
+    """
+
+    def __init__(
+        self,
+        num_tags: int,
+        batch_first: bool = True,
+        *,
+        legal: Optional[Tuple[Tensor, Tensor, Tensor]] = None,
+    ) -> None:
+        super().__init__(num_tags, batch_first=batch_first)
+        shapes = [(num_tags,), (num_tags, num_tags), (num_tags,)]
+        masks = legal or [torch.ones(shape, dtype=torch.bool) for shape in shapes]
+        for name, mask, shape in zip(("starts", "transitions", "ends"), masks, shapes):
+            if tuple(mask.shape) != shape:
+                raise ValueError(f"legal {name}: expected shape {shape}, got {tuple(mask.shape)}")
+            # Not persistent: the state dict stays the one of torchcrf.CRF.
+            self.register_buffer(f"legal_{name}", mask.bool(), persistent=False)
+
+    def forward(
+        self,
+        emissions: Tensor,
+        tags: Tensor,
+        mask: Optional[Tensor] = None,
+        reduction: str = "sum",
+    ) -> Tensor:
+        """The conditional log-likelihood of the tags given the emissions.
+
+        emissions (Tensor): (batch, length, tags) or (length, batch, tags), see `batch_first`.
+        tags (Tensor): (batch, length) or (length, batch) int64.
+        mask (Optional[Tensor]): As `tags`, bool: which tokens there are. The first of each sequence
+            must be on and none may follow one that is off. None means all.
+        reduction (str): "none" for one value a sequence, "sum", "mean" (over sequences) or
+            "token_mean".
+        RETURNS (Tensor): (batch,) for "none", else a scalar.
+        RAISES: ValueError for shapes that do not fit, a bad mask or an unknown reduction.
+        """
+        self._validate(emissions, tags=tags, mask=mask)
+        if reduction not in ("none", "sum", "mean", "token_mean"):
+            raise ValueError(f"invalid reduction: {reduction}")
+        tokens = self._tokens(emissions, mask)
+        potentials = self._potentials(emissions, tokens)
+        llh = log_likelihood(potentials, self._batch_first(tags)[tokens])
+        if reduction == "none":
+            return llh
+        if reduction == "sum":
+            return llh.sum()
+        return llh.sum() / (len(llh) if reduction == "mean" else tokens.sum())
+
+    def decode(self, emissions: Tensor, mask: Optional[Tensor] = None) -> List[List[int]]:
+        """The best tagging of each sequence.
+
+        emissions (Tensor): (batch, length, tags) or (length, batch, tags), see `batch_first`.
+        mask (Optional[Tensor]): As for `forward`.
+        RETURNS (List[List[int]]): The tag ids of each sequence's tokens.
+        RAISES: ValueError for shapes that do not fit or a bad mask.
+        """
+        self._validate(emissions, mask=mask)
+        potentials = self._potentials(emissions, self._tokens(emissions, mask))
+        tags = best_tags(potentials).cpu()
+        return [sequence.tolist() for sequence in tags.split(potentials.lengths.tolist())]
+
+    def _batch_first(self, x: Tensor) -> Tensor:
+        return x if self.batch_first else x.transpose(0, 1)
+
+    def _tokens(self, emissions: Tensor, mask: Optional[Tensor]) -> Tensor:
+        """(batch, length) bool: which tokens there are."""
+        if mask is None:
+            return self._batch_first(emissions.new_ones(emissions.shape[:2], dtype=torch.bool))
+        tokens = self._batch_first(mask).bool()
+        if (tokens[:, 1:] & ~tokens[:, :-1]).any():
+            raise ValueError("mask must not have a token on after one that is off")
+        return tokens
+
+    def _potentials(self, emissions: Tensor, tokens: Tensor) -> Potentials:
+        return Potentials(
+            self._batch_first(emissions)[tokens],
+            tokens.sum(1).cpu(),
+            self.start_transitions,
+            self.transitions,
+            self.end_transitions,
+        ).constrained(self.legal_starts, self.legal_transitions, self.legal_ends)

@@ -1,0 +1,1 @@
+"""Corpus formats: read into records, made into docs, written as spaCy's binary format."""

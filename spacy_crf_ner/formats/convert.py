@@ -1,0 +1,78 @@
+"""From the files a user names to the docs of each output file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, Iterable, List, Optional
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from .corpus import CorpusSet, read_corpus, require_known_labels, split_set
+from .find import find_files, find_sets
+from .record import Note, Record
+
+
+@dataclass
+class Conversion:
+    """A corpus that is ready to be written.
+
+    sets (Dict[str, CorpusSet]): The sets by name.
+    outputs (Dict[Path, List[Doc]]): The `.spacy` files to write.
+    scheme (Optional[str]): The tag scheme of the column files, if there are any.
+    ignored (List[Path]): The files that are no part of the corpus.
+    remarks (List[str]): What a user should know of how the sets came about.
+    """
+
+    sets: Dict[str, CorpusSet]
+    outputs: Dict[Path, List[Doc]]
+    scheme: Optional[str]
+    ignored: List[Path]
+    remarks: List[str]
+
+    @property
+    def notes(self) -> List[Note]:
+        """What was repaired or skipped, in all sets."""
+        return [note for corpus_set in self.sets.values() for note in corpus_set.notes]
+
+
+def load_conversion(
+    inputs: List[Path],
+    output: Path,
+    nlp: Language,
+    *,
+    split: float = 0.1,
+    seed: int = 0,
+    progress: Callable[[List[Record]], Iterable[Record]] = iter,
+) -> Conversion:
+    """Read and check a corpus, and lay out what to write where. Nothing is written.
+
+    inputs (List[Path]): Files, or a folder.
+    output (Path): A `.spacy` file for everything, or a folder for train, dev and test.
+    nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
+    split (float): The share of the training set that becomes the dev set if there is none.
+    seed (int): The seed of that split.
+    progress (Callable[[List[Record]], Iterable[Record]]): What to iterate over a set's records
+        through, such as a progress bar.
+    RETURNS (Conversion): What to write.
+    RAISES: CorpusError if there is something wrong with the corpus.
+    """
+    if output.suffix == ".spacy":
+        found = find_files(inputs, output.name)
+        corpus = read_corpus(found.sets, nlp, progress)
+        docs = corpus.sets[output.name].docs
+        return Conversion(corpus.sets, {output: docs}, corpus.scheme, found.ignored, [])
+    found = find_sets(inputs)
+    corpus = read_corpus(found.sets, nlp, progress)
+    require_known_labels(corpus.sets)
+    sets = corpus.sets
+    remarks = []
+    if "dev" not in sets:
+        sets = {**sets, **split_set(sets["train"], split, seed)}
+        size = len(sets["dev"].docs)
+        remarks.append(f"no dev set: {size:,} documents of train, drawn with seed {seed}, are it")
+    sources = {"train": sets["train"], "dev": sets["dev"], "test": sets.get("test", sets["dev"])}
+    if "test" not in sets:
+        remarks.append("no test set: test.spacy is the dev set")
+    outputs = {output / f"{name}.spacy": source.docs for name, source in sources.items()}
+    sets = {name: sets[name] for name in sources if name in sets}
+    return Conversion(sets, outputs, corpus.scheme, found.ignored, remarks)

@@ -1,0 +1,178 @@
+"""A corpus: one or more sets of documents (train, dev, test), read from files in any format."""
+
+import random
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Union
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from .cluener import read_cluener
+from .columns import Sentence, count_docstarts, find_scheme, read_sentences, to_record
+from .docbin import to_doc
+from .files import read_lines
+from .record import CorpusError, Note, Record
+
+_JSON_SUFFIXES = (".json", ".jsonl")
+_JSON_START = re.compile(r'\s*\{\s*("|$)')
+
+
+class Document(NamedTuple):
+    """A record of a corpus and the doc made of it."""
+
+    record: Record
+    doc: Doc
+
+
+@dataclass
+class CorpusSet:
+    """Documents that belong together.
+
+    documents (List[Document]): The documents, those with an empty text among them.
+    docstarts (int): How many `-DOCSTART-` lines were left out.
+    """
+
+    documents: List[Document] = field(default_factory=list)
+    docstarts: int = 0
+
+    @property
+    def docs(self) -> List[Doc]:
+        """The docs that are not empty."""
+        return [doc for _, doc in self.documents if len(doc)]
+
+    @property
+    def notes(self) -> List[Note]:
+        """What was repaired or skipped."""
+        return [note for record, _ in self.documents for note in record.notes]
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether it is gold data, rather than text to annotate."""
+        return any(record.spans is not None for record, _ in self.documents)
+
+
+@dataclass
+class Corpus:
+    """A corpus as read.
+
+    sets (Dict[str, CorpusSet]): The sets by name.
+    scheme (Optional[str]): The tag scheme of its column files, if it has any.
+    """
+
+    sets: Dict[str, CorpusSet]
+    scheme: Optional[str]
+
+
+def is_json(path: Union[str, Path], lines: List[str]) -> bool:
+    """Say whether a file holds JSON lines, by its extension or else by its content.
+
+    path (Union[str, Path]): The file.
+    lines (List[str]): Its lines.
+    RETURNS (bool): Whether it does.
+    """
+    first = next((line for line in lines if line.strip()), "")
+    # A brace may also be the first token of a column file, but then no quote or line end follows.
+    return Path(path).suffix.lower() in _JSON_SUFFIXES or bool(_JSON_START.match(first))
+
+
+def read_corpus(
+    files: Dict[str, List[Path]],
+    nlp: Language,
+    progress: Callable[[List[Record]], Iterable[Record]] = iter,
+) -> Corpus:
+    """Read a corpus. The tag scheme is found out for all of its column files at once.
+
+    files (Dict[str, List[Path]]): The files of each set.
+    nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
+    progress (Callable[[List[Record]], Iterable[Record]]): What to iterate over a set's records
+        through, such as a progress bar.
+    RETURNS (Corpus): The corpus.
+    RAISES: CorpusError if a file can't be read as what it seems to be, or if an annotated set or
+        one named "train" has no entities.
+    """
+    corpus = Corpus({name: CorpusSet() for name in files}, scheme=None)
+    read: Dict[str, List[Union[Record, Sentence]]] = {name: [] for name in files}
+    for name, paths in files.items():
+        for path in paths:
+            lines = read_lines(path)
+            if is_json(path, lines):
+                read[name].extend(read_cluener(path, lines))
+            else:
+                read[name].extend(read_sentences(path, lines))
+                corpus.sets[name].docstarts += count_docstarts(lines)
+    sentences = [item for items in read.values() for item in items if isinstance(item, Sentence)]
+    if sentences:
+        corpus.scheme = find_scheme(sentences)
+    for name, items in read.items():
+        records = [
+            to_record(item, corpus.scheme) if isinstance(item, Sentence) else item for item in items
+        ]
+        documents = [Document(record, to_doc(record, nlp)) for record in progress(records)]
+        corpus.sets[name].documents = documents
+    for name, paths in files.items():
+        _require_entities(name, corpus.sets[name], paths)
+    return corpus
+
+
+def require_known_labels(sets: Dict[str, CorpusSet]) -> None:
+    """Check that the other sets have no labels that the training set lacks.
+
+    sets (Dict[str, CorpusSet]): The sets, "train" among them.
+    RAISES: CorpusError that names the labels and where the first one stands.
+    """
+    known = {ent.label_ for doc in sets["train"].docs for ent in doc.ents}
+    for name, corpus_set in sets.items():
+        unknown = [
+            (record, ent)
+            for record, doc in corpus_set.documents
+            for ent in doc.ents
+            if ent.label_ not in known
+        ]
+        if unknown:
+            labels = sorted({ent.label_ for _, ent in unknown})
+            record, ent = unknown[0]
+            raise CorpusError(
+                f"the {name} set has labels that the training set lacks: "
+                f"{', '.join(labels)}; here {ent.text!r} is {ent.label_}. Correct the "
+                "labels, or add documents with them to the training set.",
+                record.path,
+                record.line_of(ent.start),
+            )
+
+
+def split_set(whole: CorpusSet, share: float, seed: int) -> Dict[str, CorpusSet]:
+    """Split a training set at random into "train" and "dev", each in the order of the whole.
+
+    whole (CorpusSet): The set.
+    share (float): The share of documents for "dev"; at least one goes to either side.
+    seed (int): The seed: the same seed and documents give the same split.
+    RETURNS (Dict[str, CorpusSet]): The two sets.
+    RAISES: CorpusError if there are fewer than two documents.
+    """
+    filled = [i for i, (_, doc) in enumerate(whole.documents) if len(doc)]
+    if len(filled) < 2:
+        raise CorpusError(
+            "one document cannot be split into a training and a dev set. Add documents, or give "
+            "a dev file.",
+            whole.documents[0].record.path,
+        )
+    size = min(max(1, round(share * len(filled))), len(filled) - 1)
+    chosen = set(random.Random(seed).sample(filled, size))
+    train = [document for i, document in enumerate(whole.documents) if i not in chosen]
+    dev = [document for i, document in enumerate(whole.documents) if i in chosen]
+    return {"train": CorpusSet(train, whole.docstarts), "dev": CorpusSet(dev)}
+
+
+def _require_entities(name: str, corpus_set: CorpusSet, paths: List[Path]) -> None:
+    where = ", ".join(str(path) for path in paths)
+    if not corpus_set.docs:
+        raise CorpusError("no documents are found. Add some, or leave the file out.", where)
+    gold = corpus_set.is_annotated or name == "train"
+    if gold and not any(doc.ents for doc in corpus_set.docs):
+        raise CorpusError(
+            "no entities are found. Check that the corpus is annotated: the tag is the last "
+            "column, or each JSON line has a 'label'.",
+            where,
+        )

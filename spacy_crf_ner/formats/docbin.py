@@ -1,0 +1,68 @@
+"""From records to docs, and from docs to spaCy's binary format."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Dict, List
+
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin, Span
+
+from .files import replacing
+from .record import EMPTY_TEXT, MISALIGNED, Record, clean_spans
+
+# Written without spaces between words. Not read off `Vocab.writing_system`, which says of Thai
+# that it is like English, and of Korean that it is like Chinese.
+UNSPACED_LANGS = ("bo", "ja", "th", "zh")
+
+
+def to_doc(record: Record, nlp: Language) -> Doc:
+    """Make a doc of a record. Entities of an unannotated record are missing, and so are those of
+    the tokens of a mention that doesn't align with the tokens, since what they are is unknown.
+
+    record (Record): The record; its spans are cleaned, and what is repaired or skipped is noted.
+    nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
+    RETURNS (Doc): The doc, without tokens if the text is empty.
+    """
+    if not "".join(record.text).strip():
+        record.note(EMPTY_TEXT, repr(record.text))
+        return Doc(nlp.vocab)
+    clean_spans(record)
+    doc = _tokenize(record, nlp)
+    if record.spans is None:
+        return doc
+    ents, unknown = [], set()
+    for start, end, label in record.spans:
+        if not isinstance(record.text, str):
+            ents.append(Span(doc, start, end, label=label))
+            continue
+        ent = doc.char_span(start, end, label=label)
+        if ent is not None:
+            ents.append(ent)
+            continue
+        tokens = doc.char_span(start, end, alignment_mode="expand")
+        unknown.update(token.i for token in tokens)
+        among = " ".join(token.text for token in tokens)
+        record.note(MISALIGNED, f"{record.show((start, end, label))} in the tokens {among!r}")
+    doc.set_ents(ents, missing=[doc[i : i + 1] for i in unknown])
+    return doc
+
+
+def write_docbins(sets: Dict[Path, List[Doc]]) -> None:
+    """Write docs to `.spacy` files: all of the files, or on failure none.
+
+    sets (Dict[Path, List[Doc]]): The files, with the docs of each.
+    """
+    with ExitStack() as stack:
+        for path, docs in sets.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            DocBin(docs=docs).to_disk(stack.enter_context(replacing(path)))
+
+
+def _tokenize(record: Record, nlp: Language) -> Doc:
+    if isinstance(record.text, str):
+        return nlp.tokenizer(record.text)
+    if nlp.lang in UNSPACED_LANGS:
+        return Doc(nlp.vocab, words=record.text, spaces=[False] * len(record.text))
+    # Unknown spaces tell spaCy's Corpus to keep these tokens instead of tokenizing a text that
+    # was never written like this.
+    return Doc(nlp.vocab, words=record.text)

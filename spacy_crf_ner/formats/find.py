@@ -1,0 +1,96 @@
+"""Which files of what a user names are the corpus, and which set each belongs to."""
+
+from pathlib import Path
+from typing import Dict, List, NamedTuple
+
+from .record import CorpusError
+
+_STEMS = {
+    "train": "train",
+    "dev": "dev",
+    "development": "dev",
+    "val": "dev",
+    "valid": "dev",
+    "validation": "dev",
+    "test": "test",
+}
+# What commonly lies beside a corpus.
+_BESIDE = ("", "readme", "license", "licence", "schema")
+_BESIDE_SUFFIXES = (".md", ".spacy")
+
+
+class Found(NamedTuple):
+    """Files of a corpus.
+
+    sets (Dict[str, List[Path]]): The files of each set.
+    ignored (List[Path]): What lies in the folders and isn't used.
+    """
+
+    sets: Dict[str, List[Path]]
+    ignored: List[Path]
+
+
+def find_files(inputs: List[Path], name: str) -> Found:
+    """Find the files of one set: those named, and those in the folders named.
+
+    inputs (List[Path]): Files and folders.
+    name (str): What to call the set.
+    RETURNS (Found): The files.
+    RAISES: CorpusError if there are none.
+    """
+    files: List[Path] = []
+    ignored: List[Path] = []
+    for path in inputs:
+        if path.is_dir():
+            for inner in sorted(path.iterdir()):
+                (files if _is_corpus(inner) else ignored).append(inner)
+        else:
+            files.append(path)
+    if not files:
+        raise CorpusError("there is no corpus file in it. Check the path.", inputs[0])
+    return Found({name: files}, ignored)
+
+
+def find_sets(inputs: List[Path]) -> Found:
+    """Find the files of the training, development and test set by their names. A file that is
+    named alone is the training set whatever its name.
+
+    inputs (List[Path]): A folder, or files.
+    RETURNS (Found): The files of the sets "train", "dev" and "test", as far as there are any.
+    RAISES: CorpusError if there is no training set, or two files for one set.
+    """
+    if len(inputs) == 1 and not inputs[0].is_dir():
+        return Found({"train": inputs}, [])
+    found = find_files(inputs, "all")
+    sets: Dict[str, List[Path]] = {}
+    ignored = found.ignored
+    for path in found.sets["all"]:
+        name = _STEMS.get(_stem(path))
+        if name is None:
+            ignored.append(path)
+        elif name in sets:
+            raise CorpusError(
+                f"both this and {sets[name][0]} are named as a {name} set. Rename or remove one, "
+                "or convert them to one .spacy file.",
+                path,
+            )
+        else:
+            sets[name] = [path]
+    if "train" not in sets:
+        raise CorpusError(
+            "there is no training set. Name the file train, with any extension, or convert the "
+            "file itself instead of its folder.",
+            ", ".join(str(path) for path in inputs),
+        )
+    order = ("train", "dev", "test")
+    return Found({name: sets[name] for name in order if name in sets}, sorted(ignored))
+
+
+def _stem(path: Path) -> str:
+    # Unlike Path.stem up to the first dot: there are corpora with names like train.char.bmes.
+    return path.name.split(".")[0].lower()
+
+
+def _is_corpus(path: Path) -> bool:
+    beside = _stem(path) in _BESIDE or path.suffix.lower() in _BESIDE_SUFFIXES
+    return path.is_file() and not beside

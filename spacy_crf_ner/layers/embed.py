@@ -1,0 +1,115 @@
+"""Embeddings for character-level text: characters, their neighbours, their types."""
+
+import unicodedata
+from functools import lru_cache
+from itertools import groupby
+from typing import Callable, List, Tuple
+
+import numpy as np
+from spacy.attrs import intify_attr
+from spacy.strings import hash_string
+from spacy.tokens import Doc
+from thinc.api import HashEmbed, Model, chain, concatenate, list2ragged, ragged2list, with_array
+from thinc.types import Floats2d, Ints2d
+
+BIGRAMS = ("BIGRAM_LEFT", "BIGRAM_RIGHT")
+TYPE = "TYPE"
+
+
+def CharacterEmbed(
+    features: List[str], widths: List[int], rows: List[int]
+) -> Model[List[Doc], List[Floats2d]]:
+    """Embed each token by some of its features, each hashed into a table of its own (Svenstrup et
+    al. 2017, "Hash Embeddings"), and concatenate.
+
+    Made for tokens that are characters, where a word's meaning lies in the neighbours; words work
+    as well, with the PREFIX, SUFFIX and SHAPE that spaCy gives them.
+
+    features (List[str]): Names of token attributes of spaCy, such as "NORM" or "SUFFIX", and
+        "BIGRAM_LEFT" / "BIGRAM_RIGHT" (the token with the one before / after it) and "TYPE" (see
+        `character_types`).
+    widths (List[int]): The width of each feature's vectors.
+    rows (List[int]): The number of rows of each feature's table. Twice the number of frequent values
+        is plenty: each value has a sum of four rows, so few share theirs entirely.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding, of width sum(widths).
+    RAISES: ValueError for an unknown feature or lists of different lengths.
+    """
+    if not len(features) == len(widths) == len(rows) > 0:
+        raise ValueError(
+            "CharacterEmbed: features, widths and rows must have the same length, at least 1; got "
+            f"{len(features)}, {len(widths)} and {len(rows)}."
+        )
+    for feature in features:
+        if feature not in (*BIGRAMS, TYPE) and intify_attr(feature) is None:
+            raise ValueError(
+                f"CharacterEmbed: unknown feature {feature!r}. Expected an attribute of spaCy's "
+                f"tokens (NORM, PREFIX, SUFFIX, SHAPE, ...), {', '.join(BIGRAMS)} or {TYPE}."
+            )
+    tables = [
+        HashEmbed(width, n_rows, column=i, seed=i + 1)
+        for i, (width, n_rows) in enumerate(zip(widths, rows))
+    ]
+    model = chain(
+        TokenFeatures(features),
+        list2ragged(),
+        with_array(concatenate(*tables) if len(tables) > 1 else tables[0]),
+        ragged2list(),
+    )
+    model.set_dim("nO", sum(widths))
+    return model
+
+
+def TokenFeatures(features: List[str]) -> Model[List[Doc], List[Ints2d]]:
+    """Look up the features of each token: for each document (tokens, features) uint64 hashes."""
+    return Model("token_features", _forward, attrs={"features": features})
+
+
+def _forward(
+    model: Model[List[Doc], List[Ints2d]], docs: List[Doc], is_train: bool
+) -> Tuple[List[Ints2d], Callable[[List[Ints2d]], List[Doc]]]:
+    features = model.attrs["features"]
+    arrays = [np.stack([_feature(doc, name) for name in features], axis=1) for doc in docs]
+    return [model.ops.asarray2i(array, dtype="uint64") for array in arrays], lambda d_features: []
+
+
+def _feature(doc: Doc, name: str) -> np.ndarray:
+    if name in BIGRAMS:
+        norm = doc.to_array("NORM")
+        # 0, the hash of the empty string, stands for what lies before and after the document.
+        left, right = np.concatenate(([0], norm)), np.concatenate((norm, [0]))
+        left, right = left.astype("uint64"), right.astype("uint64")
+        # Any odd factor tells (a, b) from (b, a). HashEmbed hashes the result properly.
+        bigrams = left * np.uint64(0x9E3779B97F4A7C15) ^ right
+        return bigrams[:-1] if name == "BIGRAM_LEFT" else bigrams[1:]
+    if name == TYPE:
+        orths, where = np.unique(doc.to_array("ORTH"), return_inverse=True)
+        types = [_type_hash(doc.vocab.strings[orth]) for orth in orths]
+        return np.array(types, dtype="uint64")[where]
+    return doc.to_array(name)
+
+
+@lru_cache(maxsize=2**16)
+def _type_hash(text: str) -> int:
+    return hash_string(character_types(text))
+
+
+def character_types(text: str) -> str:
+    """The types of a token's characters, runs of the same type taken together.
+
+    A type is the character's Unicode category ("Lu", "Ll", "Nd", "Po", ...); for letters without
+    case, the first word of its Unicode name, the script ("CJK", "HIRAGANA", "HANGUL", ...); and for
+    letters that are numerals, such as 三, "numeral".
+
+    text (str): The token.
+    RETURNS (str): The types joined by spaces, such as "Lu Ll" for "Peking".
+    """
+    return " ".join(kind for kind, _ in groupby(map(_character_type, text)))
+
+
+def _character_type(character: str) -> str:
+    category = unicodedata.category(character)
+    if category != "Lo":
+        return category
+    if unicodedata.numeric(character, None) is not None:
+        return "numeral"
+    return unicodedata.name(character, category).split()[0]

@@ -1,0 +1,117 @@
+"""The network of `crf_ner`: any tok2vec, one linear layer, and the parameters of a CRF."""
+
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+
+from spacy.tokens import Doc
+from thinc.api import Linear, Model, chain, list2ragged, with_array, zero_init
+from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
+
+
+class Scores(NamedTuple):
+    """What the network says of a batch of documents, and in backprop the gradient of each part.
+
+    The arrays are those of `crf.Potentials`, in Thinc's own types: N tokens of B documents
+    concatenated, C tags.
+
+    emissions (Floats2d): (N, C).
+    lengths (Ints1d): (B,) tokens in each document.
+    start (Floats1d): (C,).
+    transitions (Floats2d): (C, C), [from, to].
+    end (Floats1d): (C,).
+    """
+
+    emissions: Floats2d
+    lengths: Ints1d
+    start: Floats1d
+    transitions: Floats2d
+    end: Floats1d
+
+
+def CRFTagger(
+    tok2vec: Model[List[Doc], List[Floats2d]], nO: Optional[int] = None
+) -> Model[List[Doc], Scores]:
+    """Score the tags of each token from its vector, and the transitions between tags.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): Any, also a listener.
+    nO (Optional[int]): The number of tags C. The component sets it when it is initialized.
+    RETURNS (Model[List[Doc], Scores]): The network.
+    """
+    output_layer = Linear(nO, init_W=zero_init)
+    crf = CRF(nO)
+    t2v_width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None
+    if t2v_width:
+        output_layer.set_dim("nI", t2v_width)
+    model = chain(tok2vec, list2ragged(), with_array(output_layer), crf)
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("output_layer", output_layer)
+    model.set_ref("crf", crf)
+    model.attrs["resize_output"] = resize_output
+    return model
+
+
+def CRF(nO: Optional[int] = None) -> Model[Ragged, Scores]:
+    """The transition scores of a linear-chain CRF, beside emissions that pass unchanged.
+
+    Its parameters have the names and shapes of `torchcrf.CRF`. They start at 0: no preference.
+
+    nO (Optional[int]): The number of tags C; None to infer it.
+    RETURNS (Model[Ragged, Scores]): Emissions (N, C) to scores.
+    """
+    return Model(
+        "crf",
+        _forward,
+        init=_init,
+        dims={"nO": nO},
+        params={"start_transitions": None, "transitions": None, "end_transitions": None},
+    )
+
+
+def resize_output(model: Model[List[Doc], Scores], nO: int) -> None:
+    """Make room for more tags behind the ones there are, whose scores stay the same.
+
+    model (Model[List[Doc], Scores]): A `CRFTagger`.
+    nO (int): The new number of tags, not below the present one.
+    """
+    output_layer, crf = model.get_ref("output_layer"), model.get_ref("crf")
+    # New nodes have new ids, so that no optimizer applies moments of the old shapes to them.
+    for old, new in (
+        (output_layer, Linear(nO, output_layer.maybe_get_dim("nI"))),
+        (crf, CRF(nO)),
+    ):
+        for name in old.param_names:
+            if old.has_param(name):
+                small = old.get_param(name)
+                # All dimensions are tags, but for the last one of the output layer: (tags, inputs).
+                shape = (nO, small.shape[1]) if name == "W" else (nO,) * small.ndim
+                large = new.ops.alloc(shape, dtype="f")
+                large[tuple(slice(size) for size in small.shape)] = small
+                new.set_param(name, large)
+        model.replace_node(old, new)
+
+
+def _init(model: Model, X: Optional[Ragged] = None, Y: Any = None) -> None:
+    if X is not None and model.has_dim("nO") is None:
+        model.set_dim("nO", X.dataXd.shape[1])
+    n_tags = model.get_dim("nO")
+    model.set_param("start_transitions", model.ops.alloc1f(n_tags))
+    model.set_param("transitions", model.ops.alloc2f(n_tags, n_tags))
+    model.set_param("end_transitions", model.ops.alloc1f(n_tags))
+
+
+def _forward(
+    model: Model[Ragged, Scores], X: Ragged, is_train: bool
+) -> Tuple[Scores, Callable[[Scores], Ragged]]:
+    def backprop(d_scores: Scores) -> Ragged:
+        model.inc_grad("start_transitions", d_scores.start)
+        model.inc_grad("transitions", d_scores.transitions)
+        model.inc_grad("end_transitions", d_scores.end)
+        return Ragged(d_scores.emissions, X.lengths)
+
+    scores = Scores(
+        X.dataXd,
+        X.lengths,
+        model.get_param("start_transitions"),
+        model.get_param("transitions"),
+        model.get_param("end_transitions"),
+    )
+    return scores, backprop

@@ -1,0 +1,42 @@
+"""A torch function as the forward pass of a Thinc layer.
+
+The weights stay Thinc parameters, so Thinc's optimizers, averages and serialisation handle them as
+any others, without a torch module, a shim or a pickle.
+"""
+
+from typing import Callable, Tuple
+
+import torch
+from thinc.api import Model, torch2xp, xp2torch
+from thinc.types import Floats2d
+from torch import Tensor
+
+
+def apply_torch(
+    model: Model, function: Callable[..., Tensor], X: Floats2d, is_train: bool
+) -> Tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    """Apply a torch function of an input and of all parameters of a layer.
+
+    model (Model): The layer. Its parameters are passed by name.
+    function (Callable[..., Tensor]): Called as function(X, **parameters), differentiable.
+    X (Floats2d): The input.
+    is_train (bool): Whether backprop will be called.
+    RETURNS (Tuple[Floats2d, Callable]): The output, and the callback that takes its gradient, adds
+        to the gradients of the parameters and returns the gradient of X.
+    """
+    inputs = xp2torch(X, requires_grad=is_train)
+    parameters = {
+        name: xp2torch(model.get_param(name), requires_grad=is_train) for name in model.param_names
+    }
+    with torch.set_grad_enabled(is_train):
+        outputs = function(inputs, **parameters)
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        dX, *gradients = torch.autograd.grad(
+            outputs, [inputs, *parameters.values()], xp2torch(dY)
+        )
+        for name, gradient in zip(parameters, gradients):
+            model.inc_grad(name, torch2xp(gradient))
+        return torch2xp(dX)
+
+    return torch2xp(outputs.detach()), backprop

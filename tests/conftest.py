@@ -1,0 +1,14 @@
+"""Fixtures for all tests."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of real corpora beside the repository, which holds no copy of them."""
+    path = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpora"
+    if not path.is_dir():
+        pytest.skip(f"needs the real corpora, which are not at {path}")
+    return path

@@ -1,0 +1,104 @@
+"""`LinearChainCRF` as a drop-in for `torchcrf.CRF`, which is the oracle."""
+
+import pytest
+import torch
+from torchcrf import CRF
+
+from spacy_crf_ner.crf import LinearChainCRF
+from spacy_crf_ner.tags import TagSet
+
+
+def make_batch(n_tags, batch=8, length=12, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    emissions = torch.randn(batch, length, n_tags, generator=generator)
+    tags = torch.randint(n_tags, (batch, length), generator=generator)
+    lengths = torch.randint(1, length + 1, (batch,), generator=generator)
+    return emissions, tags, torch.arange(length) < lengths[:, None]
+
+
+def both(n_tags, batch_first):
+    torch.manual_seed(0)
+    theirs = CRF(n_tags, batch_first=batch_first)
+    ours = LinearChainCRF(n_tags, batch_first=batch_first)
+    ours.load_state_dict(theirs.state_dict())
+    return ours, theirs
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("n_tags", [1, 4, 17])
+def test_same_values_and_gradients_as_pytorch_crf(n_tags, masked, batch_first):
+    ours, theirs = both(n_tags, batch_first)
+    emissions, tags, mask = make_batch(n_tags)
+    if not batch_first:
+        emissions, tags, mask = (x.transpose(0, 1) for x in (emissions, tags, mask))
+    mask = mask if masked else None
+    for reduction in ("none", "sum", "mean", "token_mean"):
+        expected = theirs(emissions, tags, mask, reduction)
+        assert torch.allclose(ours(emissions, tags, mask, reduction), expected, 1e-5, 1e-5)
+    assert ours.decode(emissions, mask) == theirs.decode(emissions, mask)
+    gradients = []
+    for crf in (ours, theirs):
+        scores = emissions.clone().requires_grad_()
+        crf(scores, tags, mask).backward()
+        gradients.append([scores.grad, *(p.grad for p in crf.parameters())])
+    for mine, reference in zip(*gradients):
+        assert torch.allclose(mine, reference, atol=1e-4)
+
+
+def test_batch_first_is_the_default():
+    assert LinearChainCRF(3).batch_first
+
+
+def test_state_dicts_are_interchangeable():
+    ours, theirs = both(5, True)
+    legal = TagSet(("A",))
+    masks = [torch.from_numpy(m) for m in (legal.legal_starts, legal.legal_transitions)]
+    constrained = LinearChainCRF(5, legal=(*masks, torch.from_numpy(legal.legal_ends)))
+    constrained.load_state_dict(theirs.state_dict())
+    theirs.load_state_dict(constrained.state_dict())
+    assert list(ours.state_dict()) == list(constrained.state_dict())
+
+
+def test_legal_decoding_and_impossible_gold():
+    tag_set = TagSet(("A",), "BIOES")
+    legal = tuple(
+        torch.from_numpy(m)
+        for m in (tag_set.legal_starts, tag_set.legal_transitions, tag_set.legal_ends)
+    )
+    crf = LinearChainCRF(len(tag_set), legal=legal)
+    emissions, _, mask = make_batch(len(tag_set), batch=50)
+    for tags in crf.decode(emissions, mask):
+        tag_set.to_spans(tags)  # raises if the tagging is not legal
+    illegal = torch.full(mask.shape, tag_set.ids["I-A"])
+    assert crf(emissions, illegal, mask) < -1e29
+
+
+def test_empty_batch():
+    crf = LinearChainCRF(3)
+    emissions, tags = torch.zeros(0, 4, 3), torch.zeros(0, 4, dtype=torch.long)
+    assert crf(emissions, tags).item() == 0
+    assert crf(emissions, tags, reduction="none").shape == (0,)
+    assert crf.decode(emissions) == []
+
+
+def test_bad_input_is_refused():
+    crf = LinearChainCRF(3)
+    emissions, tags, mask = make_batch(3)
+    first_off = mask.clone()
+    first_off[0, 0] = False
+    with pytest.raises(ValueError, match="first timestep must all be on"):
+        crf(emissions, tags, first_off)
+    hole = torch.ones_like(mask)
+    hole[0, 3] = False
+    with pytest.raises(ValueError, match="on after one that is off"):
+        crf.decode(emissions, hole)
+    with pytest.raises(ValueError, match="invalid reduction"):
+        crf(emissions, tags, reduction="max")
+    with pytest.raises(ValueError, match="last dimension"):
+        crf.decode(emissions[..., :2])
+    with pytest.raises(ValueError, match="invalid number of tags"):
+        LinearChainCRF(0)
+    with pytest.raises(ValueError, match=r"legal transitions: expected shape \(3, 3\)"):
+        ones = torch.ones(3).bool()
+        LinearChainCRF(3, legal=(ones, ones, ones))

@@ -1,0 +1,178 @@
+"""Tests of column files and their tag schemes."""
+
+import random
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+from spacy_crf_ner.formats.columns import count_docstarts, find_scheme, read_sentences, to_record
+from spacy_crf_ner.formats.corpus import read_corpus
+from spacy_crf_ner.formats.docbin import write_docbins
+from spacy_crf_ner.formats.record import BLANK_TOKEN, ILLEGAL_TAGS, CorpusError
+
+# Written out once more, on purpose, instead of imported: first, inner, last, only.
+LETTERS = {"BIO": "BIIB", "BIOES": "BIES", "BMES": "BMES", "BILUO": "BILU"}
+
+
+def sentences_of(*taggings):
+    """One sentence for each tagging, in one file, the tokens being a, b, c ..."""
+    lines = []
+    for tagging in taggings:
+        lines += [f"{chr(97 + i)} {tag}" for i, tag in enumerate(tagging.split())] + [""]
+    return list(read_sentences("a.txt", lines))
+
+
+def write_tags(spans, length, scheme):
+    tags = ["O"] * length
+    for start, end, label in spans:
+        if scheme == "IOB1":
+            follows = any((end_before, label) == (start, other) for _, end_before, other in spans)
+            letters = ("B" if follows else "I") + "I" * (end - start - 1)
+        else:
+            first, inner, last, only = LETTERS[scheme]
+            letters = only if end - start == 1 else first + inner * (end - start - 2) + last
+        tags[start:end] = [f"{letter}-{label}" for letter in letters]
+    return tags
+
+
+def random_spans(rng, length):
+    spans, start = [], 0
+    while start < length:
+        end = min(length, start + rng.randint(1, 4))
+        if rng.random() < 0.6:
+            spans.append((start, end, rng.choice(["LOC", "PER", "A-B"])))
+        start = end
+    return spans
+
+
+@pytest.mark.parametrize("scheme", ["BIO", "IOB1", "BIOES", "BMES", "BILUO"])
+@pytest.mark.parametrize("separator", [" ", "   ", "\t", " POS "])
+def test_spans_survive_each_scheme(scheme, separator, tmp_path):
+    rng = random.Random(scheme)
+    gold = [random_spans(rng, rng.randint(1, 20)) for _ in range(100)]
+    lines = []
+    for spans in gold:
+        length = max((end for _, end, _ in spans), default=1) + rng.randint(0, 2)
+        tags = write_tags(spans, length, scheme)
+        lines += [f"字{separator}{tag}" for tag in tags] + [""]
+    (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf8")
+    nlp = spacy.blank("zh")
+    corpus = read_corpus({"a": [tmp_path / "a.txt"]}, nlp)
+    assert corpus.scheme == scheme
+    assert corpus.sets["a"].notes == []
+    write_docbins({tmp_path / "a.spacy": corpus.sets["a"].docs})
+    docs = DocBin().from_disk(tmp_path / "a.spacy").get_docs(nlp.vocab)
+    assert [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs] == gold
+
+
+@pytest.mark.parametrize(
+    ("taggings", "scheme"),
+    [
+        (["O O"], "BIO"),
+        (["B-X I-X"], "BIO"),
+        (["O I-X I-X"], "IOB1"),
+        (["I-X B-X I-X"], "IOB1"),
+        (["I-X B-Y"], "BIO"),
+        (["O I-X", "B-X"], "BIO"),
+        (["B-X E-X", "S-X"], "BIOES"),
+        (["B-X I-X E-X"], "BIOES"),
+        (["B-X M-X E-X"], "BMES"),
+        (["U-X"], "BILUO"),
+        (["B-X L-X"], "BILUO"),
+        # One scheme for the corpus as a whole: alone, the first sentence would be BIO.
+        (["B-X I-X", "S-X"], "BIOES"),
+        (["B-A-B I-A-B"], "BIO"),
+    ],
+)
+def test_the_scheme_is_found_out(taggings, scheme):
+    assert find_scheme(sentences_of(*taggings)) == scheme
+
+
+@pytest.mark.parametrize(
+    ("tagging", "tag", "line"),
+    [
+        ("B-X I-X Q-X", "Q-X", 3),
+        ("B-X X", "X", 2),
+        ("B-X B-", "B-", 2),
+        ("B-X -X", "-X", 2),
+        ("B-X O-X", "O-X", 2),
+        ("B-X b-X", "b-X", 2),
+        ("B-X M-X E-X I-X E-X S-X M-X", "I-X", 4),
+        ("B-X IE-X", "IE-X", 2),
+    ],
+)
+def test_a_tag_of_no_scheme_is_an_error(tagging, tag, line):
+    with pytest.raises(CorpusError) as caught:
+        find_scheme(sentences_of(tagging))
+    message = str(caught.value)
+    assert message.startswith(f"a.txt, line {line}: the tag {tag!r} belongs to no known tag scheme")
+    assert "BIOES" in message
+    assert "Correct the tag" in message
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tagging", "spans", "repaired_lines"),
+    [
+        ("BIO", "O I-X I-X", [(1, 3, "X")], [2]),
+        ("BIO", "I-X", [(0, 1, "X")], [1]),
+        ("BIO", "B-X I-Y I-Y", [(0, 1, "X"), (1, 3, "Y")], [2]),
+        ("BIO", "B-X B-X I-X", [(0, 1, "X"), (1, 3, "X")], []),
+        ("IOB1", "I-X I-Y B-Y", [(0, 1, "X"), (1, 2, "Y"), (2, 3, "Y")], []),
+        ("BIOES", "B-X O", [(0, 1, "X")], [1]),
+        ("BIOES", "B-X I-X O", [(0, 2, "X")], [1]),
+        ("BIOES", "O E-X", [(1, 2, "X")], [2]),
+        ("BIOES", "B-X E-X E-X", [(0, 2, "X"), (2, 3, "X")], [3]),
+        ("BIOES", "S-X I-X E-X", [(0, 1, "X"), (1, 3, "X")], [2]),
+        ("BIOES", "B-X S-X", [(0, 1, "X"), (1, 2, "X")], [1]),
+        ("BMES", "M-X E-X B-X", [(0, 2, "X"), (2, 3, "X")], [1, 3]),
+        ("BILUO", "B-X L-Y U-X", [(0, 1, "X"), (1, 2, "Y"), (2, 3, "X")], [1, 2]),
+    ],
+)
+def test_illegal_sequences_are_read_as_conlleval_does_and_noted(
+    scheme, tagging, spans, repaired_lines
+):
+    (sentence,) = sentences_of(tagging)
+    record = to_record(sentence, scheme)
+    assert record.spans == spans
+    assert [(note.kind, note.line) for note in record.notes] == [
+        (ILLEGAL_TAGS, line) for line in repaired_lines
+    ]
+
+
+def test_docstarts_and_blank_lines_end_a_sentence():
+    lines = ["-DOCSTART- -X- O O", "", "a x O", "b x O", " \t", "", "c x O", "-DOCSTART-", "d x O"]
+    sentences = list(read_sentences("a.txt", lines))
+    assert [sentence.tokens for sentence in sentences] == [["a", "b"], ["c"], ["d"]]
+    assert [sentence.line for sentence in sentences] == [3, 7, 9]
+    assert count_docstarts(lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "expected"),
+    [
+        (["a"], 1, ["at least 2 columns", "'a'", "annotate"]),
+        (["a O", "", "b"], 3, ["at least 2 columns", "'b'"]),
+        (["a O", "b NN O"], 2, ["expected 2 columns", "got 3", "Add or remove"]),
+        (["a NN O", "b O"], 2, ["expected 3 columns", "got 2"]),
+    ],
+)
+def test_a_wrong_column_count_is_an_error(lines, line, expected):
+    with pytest.raises(CorpusError) as caught:
+        list(read_sentences("a.txt", lines))
+    assert str(caught.value).startswith(f"a.txt, line {line}: ")
+    for part in expected:
+        assert part in str(caught.value)
+
+
+def test_an_ideographic_space_is_a_token():
+    (sentence,) = read_sentences("a.txt", ["北 O", "\u3000 O"])
+    assert sentence.tokens == ["北", "\u3000"]
+
+
+@pytest.mark.parametrize("line", [" \tO", "\tO", "  O"])
+def test_a_token_that_is_white_space_is_kept_and_noted(line):
+    (sentence,) = read_sentences("a.txt", ["北\tO", line, "京\tO"])
+    record = to_record(sentence, "BIO")
+    assert record.text == ["北", " ", "京"]
+    assert [(note.kind, note.line) for note in record.notes] == [(BLANK_TOKEN, 2)]

@@ -1,0 +1,66 @@
+"""Tests on real corpora, their figures counted once more by simpler means."""
+
+import json
+from collections import Counter
+
+import pytest
+import spacy
+
+from spacy_crf_ner.formats.corpus import read_corpus
+from spacy_crf_ner.formats.record import OVERLAP
+
+
+def read(path, lang="zh"):
+    corpus = read_corpus({"all": [path]}, spacy.blank(lang))
+    return corpus.sets["all"], corpus.scheme
+
+
+def count_ents(docs):
+    return Counter(ent.label_ for doc in docs for ent in doc.ents)
+
+
+@pytest.mark.parametrize(("name", "overlaps"), [("train", 2), ("dev", 0)])
+def test_cluener(corpora, name, overlaps):
+    path = corpora / "cluener" / f"{name}.json"
+    entries = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+    gold = Counter(
+        label
+        for entry in entries
+        for label, mentions in entry["label"].items()
+        for places in mentions.values()
+        for _ in places
+    )
+    corpus_set, scheme = read(path)
+    assert scheme is None
+    assert [doc.text for doc in corpus_set.docs] == [entry["text"] for entry in entries]
+    assert [note.kind for note in corpus_set.notes] == [OVERLAP] * overlaps
+    assert sum(gold.values()) - sum(count_ents(corpus_set.docs).values()) == overlaps
+    if not overlaps:
+        assert count_ents(corpus_set.docs) == gold
+
+
+@pytest.mark.parametrize(
+    ("name", "lang", "scheme"),
+    [
+        ("badou/train", "zh", "BIO"),
+        ("badou/dev", "zh", "BIO"),
+        ("badou/test", "zh", "BIO"),
+        ("chisiec/train.txt", "zh", "BIOES"),
+        ("chisiec/dev.txt", "zh", "BIOES"),
+        ("chisiec/test.txt", "zh", "BIOES"),
+        ("conll2003/train.txt", "en", "BIO"),
+        ("conll2003/valid.txt", "en", "BIO"),
+        ("conll2003/test.txt", "en", "BIO"),
+    ],
+)
+def test_columns(corpora, name, lang, scheme):
+    text = (corpora / name).read_text(encoding="utf8")
+    rows = [line.split() for line in text.split("\n") if line.strip()]
+    rows = [row for row in rows if row[0] != "-DOCSTART-"]
+    corpus_set, found = read(corpora / name, lang)
+    assert found == scheme
+    assert corpus_set.docstarts == text.count("-DOCSTART-")
+    assert not corpus_set.notes
+    assert [token.text for doc in corpus_set.docs for token in doc] == [row[0] for row in rows]
+    gold = Counter(row[-1][2:] for row in rows if row[-1][:2] in ("B-", "S-"))
+    assert count_ents(corpus_set.docs) == gold
