@@ -18,7 +18,6 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, torch2xp, xp2torch
-from thinc.types import Floats2d
 from torch import Tensor
 
 from .crf import Potentials, best_tags, log_partition, path_scores
@@ -202,7 +201,7 @@ class CRFEntityRecognizer(TrainablePipe):
                 doc.set_ents([*doc.ents, *ents], blocked=blocked)
 
     def get_loss(self, examples: Iterable[Example], scores: Scores) -> Tuple[float, Scores]:
-        """The negative log-likelihood of the gold tags, a mean over the documents, and its gradient.
+        """The negative log-likelihood of the gold tags, a mean over documents, and its gradient.
 
         Tokens whose tag is not known are marginalised: the likelihood is that of all taggings which
         agree with what is known (Tsuboi et al. 2008, "Training conditional random fields using
@@ -210,7 +209,8 @@ class CRFEntityRecognizer(TrainablePipe):
 
         examples (Iterable[Example]): The batch.
         scores (Scores): What the model says of it.
-        RETURNS (Tuple[float, Scores]): The loss in nats, and its gradient by each part of the scores.
+        RETURNS (Tuple[float, Scores]): The loss in nats, and its gradient by each part of the
+            scores.
         RAISES: ValueError if a gold label is not one of the component's, or if the loss is not a
             number (E910).
         """
@@ -409,8 +409,8 @@ def _biluo_ids(tag_set: TagSet) -> Dict[Optional[str], int]:
 
 
 def _gold_biluo(example: Example) -> List[Optional[str]]:
-    """The same as `example.get_aligned_ner()`, which aligns the tokens at every call, but fast where
-    the predicted document has the tokens of the reference and there is nothing to align."""
+    """The same as `example.get_aligned_ner()`, which aligns the tokens at every call, but fast
+    where the predicted document has the tokens of the reference: nothing to align."""
     predicted, reference = example.predicted, example.reference
     attrs = ["ORTH", "ENT_IOB", "IS_SPACE"]
     orth, iob, is_space = reference.to_array(attrs).T if len(reference) else np.zeros((3, 0))

@@ -17,8 +17,8 @@ def score_entities(examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]
     Documents without any entity annotation are left out, as there.
 
     examples (Iterable[Example]): The predictions and their reference.
-    RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` over all entities, `ents_per_type` for each
-        label, as `spacy.ner_scorer.v1`; and `ents_macro_f`, the mean F1 of the labels.
+    RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` over all entities, `ents_per_type` for
+        each label, as `spacy.ner_scorer.v1`; and `ents_macro_f`, the mean F1 of the labels.
     """
     scores = get_ner_prf(examples, **kwargs)
     per_type = scores["ents_per_type"]

@@ -131,13 +131,11 @@ class TagSet:
         return spans
 
     def _require_legal(self, tags: np.ndarray) -> None:
-        legal = (
-            not tags.size
-            or self.legal_starts[tags[0]]
+        if tags.size and not (
+            self.legal_starts[tags[0]]
             and self.legal_ends[tags[-1]]
             and self.legal_transitions[tags[:-1], tags[1:]].all()
-        )
-        if not legal:
+        ):
             raise ValueError(f"Illegal tagging: {[self.tags[tag] for tag in tags]}.")
 
     def _span_ids(self, label: str, length: int) -> List[int]:

@@ -42,7 +42,8 @@ def to_safetensors(model: Model) -> bytes:
             for attrs in message["attrs"]
         ],
     }
-    tensors[STRUCTURE] = torch.tensor(list(srsly.json_dumps(structure).encode("utf8")), dtype=torch.uint8)
+    encoded = np.frombuffer(srsly.json_dumps(structure).encode("utf8"), dtype="u1").copy()
+    tensors[STRUCTURE] = torch.from_numpy(encoded)
     return save(tensors)
 
 
@@ -94,8 +95,8 @@ def check_storable(model: Model) -> None:
             if type(shim) is not PyTorchShim:
                 raise ValueError(
                     f"crf_ner stores its weights as safetensors and cannot store the layer "
-                    f"'{node.name}' ({type(shim).__name__}). Give it a component of its own, such as "
-                    "'transformer', and use its listener as crf_ner's tok2vec."
+                    f"'{node.name}' ({type(shim).__name__}). Give it a component of its own, such "
+                    "as 'transformer', and use its listener as crf_ner's tok2vec."
                 )
 
 

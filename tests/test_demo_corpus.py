@@ -118,7 +118,7 @@ def test_every_label_has_mentions(corpus: dict, split: str):
     assert sum(not record["label"] for record in corpus[split]) >= 15
 
 
-@pytest.mark.parametrize("split", ("dev", "test"))
+@pytest.mark.parametrize("split", ["dev", "test"])
 @pytest.mark.parametrize("label", LABELS)
 def test_most_mentions_are_not_in_train(corpus: dict, split: str, label: str):
     def of_label(name: str) -> list[str]:

@@ -48,8 +48,8 @@ def evaluate(nlp: spacy.Language, data: Path) -> Dict[str, Any]:
 
     nlp (Language): The pipeline.
     data (Path): A .spacy file.
-    RETURNS (Dict[str, Any]): What `score_entities` returns, the number of gold entities of each label
-        as "ents_support", and "docs", "words" and "words_per_second".
+    RETURNS (Dict[str, Any]): What `score_entities` returns, the number of gold entities of each
+        label as "ents_support", and "docs", "words" and "words_per_second".
     """
     examples = list(Corpus(data)(nlp))
     start = time.perf_counter()

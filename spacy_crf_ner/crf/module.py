@@ -19,8 +19,8 @@ class LinearChainCRF(CRF):
     num_tags (int): The number of tags C, at least 1.
     batch_first (bool): Whether emissions come as (batch, length, tags) or (length, batch, tags).
     legal (Optional[Tuple[Tensor, Tensor, Tensor]]): Boolean masks (C,), (C, C) and (C,) of the
-        legal starts, transitions [from, to] and ends, such as `TagSet` has; None allows all. What is
-        illegal has probability 0 and is never decoded.
+        legal starts, transitions [from, to] and ends, such as `TagSet` has; None allows all. What
+        is illegal has probability 0 and is never decoded.
     RAISES: ValueError for fewer than 1 tag or masks of another shape.
     """
 

@@ -19,7 +19,7 @@ class Potentials:
     The score of a tagging is that of its first tag in `start`, of each tag in `emissions`, of each
     pair of neighbours in `transitions` and of its last tag in `end`.
 
-    emissions (Tensor): (N, C) float. Row i scores each tag for token i; sequences follow each other.
+    emissions (Tensor): (N, C) float. Row i scores each tag for token i, sequence after sequence.
     lengths (Tensor): (B,) int64 on the CPU: tokens in each sequence, 0 allowed. Their sum is N.
     start (Tensor): (C,) float.
     transitions (Tensor): (C, C) float; [i, j] scores tag j directly after tag i.

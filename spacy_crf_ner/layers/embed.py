@@ -29,8 +29,8 @@ def CharacterEmbed(
         "BIGRAM_LEFT" / "BIGRAM_RIGHT" (the token with the one before / after it) and "TYPE" (see
         `character_types`).
     widths (List[int]): The width of each feature's vectors.
-    rows (List[int]): The number of rows of each feature's table. Twice the number of frequent values
-        is plenty: each value has a sum of four rows, so few share theirs entirely.
+    rows (List[int]): The number of rows of each feature's table. Twice the number of frequent
+        values is plenty: each value has a sum of four rows, so few share theirs entirely.
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding, of width sum(widths).
     RAISES: ValueError for an unknown feature or lists of different lengths.
     """

@@ -32,9 +32,7 @@ def apply_torch(
         outputs = function(inputs, **parameters)
 
     def backprop(dY: Floats2d) -> Floats2d:
-        dX, *gradients = torch.autograd.grad(
-            outputs, [inputs, *parameters.values()], xp2torch(dY)
-        )
+        dX, *gradients = torch.autograd.grad(outputs, [inputs, *parameters.values()], xp2torch(dY))
         for name, gradient in zip(parameters, gradients):
             model.inc_grad(name, torch2xp(gradient))
         return torch2xp(dX)

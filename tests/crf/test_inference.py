@@ -1,6 +1,6 @@
 """The recursions against brute-force enumeration of all taggings."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def enumerate_taggings(potentials, masks=None):
     for length in p.lengths.tolist():
         scores = {}
         for path in product(range(len(p.start)), repeat=length):
-            pairs = list(zip(path, path[1:]))
+            pairs = list(pairwise(path))
             if masks and length:
                 starts, transitions, ends = masks
                 legal = starts[path[0]] and ends[path[-1]] and all(transitions[i] for i in pairs)
@@ -72,9 +72,7 @@ def test_enumeration_without_constraints(n_tags):
 def test_enumeration_of_legal_taggings(tag_set):
     potentials = make_potentials(len(tag_set))
     masks = masks_of(tag_set)
-    check_against_enumeration(
-        potentials.constrained(*masks), enumerate_taggings(potentials, masks)
-    )
+    check_against_enumeration(potentials.constrained(*masks), enumerate_taggings(potentials, masks))
 
 
 @pytest.mark.parametrize("tag_set", TAG_SETS, ids=lambda t: f"{t.scheme}-{len(t.labels)}")

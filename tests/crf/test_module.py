@@ -99,6 +99,6 @@ def test_bad_input_is_refused():
         crf.decode(emissions[..., :2])
     with pytest.raises(ValueError, match="invalid number of tags"):
         LinearChainCRF(0)
+    ones = torch.ones(3).bool()
     with pytest.raises(ValueError, match=r"legal transitions: expected shape \(3, 3\)"):
-        ones = torch.ones(3).bool()
         LinearChainCRF(3, legal=(ones, ones, ones))

@@ -1,0 +1,112 @@
+"""The BiLSTM against torch's packed one, and alone against in company."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from thinc.api import Ragged, fix_random_seed
+from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
+
+from spacy_crf_ner.layers.bilstm import MAX_PADDING, BiLSTM, BiLSTMEncoder, _groups
+
+# One far longer than the others, so that they fall into several groups.
+LENGTHS = [7, 3, 0, 1, 120, 7, 2, 0, 5]
+
+
+def make_sequences(width, lengths=LENGTHS, seed=0):
+    random = np.random.RandomState(seed)
+    return [random.normal(size=(length, width)).astype("f") for length in lengths]
+
+
+def make_ragged(sequences):
+    return Ragged(np.concatenate(sequences), np.array([len(x) for x in sequences], dtype="i"))
+
+
+def make_pair(nI=6, nO=8):
+    """The layer and a torch.nn.LSTM of the same weights."""
+    fix_random_seed(0)
+    layer = BiLSTM(nO, nI)
+    layer.initialize()
+    lstm = torch.nn.LSTM(nI, nO // 2, bidirectional=True, batch_first=True)
+    lstm.load_state_dict(
+        {name: torch.from_numpy(layer.get_param(name)) for name in layer.param_names}
+    )
+    return layer, lstm
+
+
+def run_packed(lstm, sequences):
+    inputs = [torch.from_numpy(x).requires_grad_() for x in sequences if len(x)]
+    outputs, _ = lstm(pack_sequence(inputs, enforce_sorted=False))
+    padded, lengths = pad_packed_sequence(outputs, batch_first=True)
+    return inputs, torch.cat([y[:n] for y, n in zip(padded, lengths.tolist())])
+
+
+def test_outputs_and_gradients_are_those_of_a_packed_lstm():
+    layer, lstm = make_pair()
+    sequences = make_sequences(6)
+    Y, backprop = layer.begin_update(make_ragged(sequences))
+    inputs, expected = run_packed(lstm, sequences)
+    assert_allclose(Y.dataXd, expected.detach().numpy(), atol=1e-6)
+    assert Y.lengths.tolist() == LENGTHS
+
+    dY = np.random.RandomState(1).normal(size=Y.dataXd.shape).astype("f")
+    dX = backprop(Ragged(dY, Y.lengths))
+    expected.backward(torch.from_numpy(dY))
+    assert_allclose(dX.dataXd, torch.cat([x.grad for x in inputs]).numpy(), atol=1e-5)
+    for name, parameter in lstm.named_parameters():
+        assert_allclose(layer.get_grad(name), parameter.grad.numpy(), atol=1e-4, err_msg=name)
+
+
+def test_a_sequence_is_encoded_the_same_alone_and_in_any_batch():
+    fix_random_seed(0)
+    model = BiLSTMEncoder(8, depth=2)
+    sequences = make_sequences(6)
+    model.initialize(X=sequences)
+    together = model.predict(sequences)
+    for i, sequence in enumerate(sequences):
+        (alone,) = model.predict([sequence])
+        assert_allclose(together[i], alone, atol=1e-6)
+        # Beside the longest one only, where its padding would be largest.
+        assert_allclose(model.predict([sequence, sequences[4]])[0], alone, atol=1e-6)
+
+
+def test_groups_cover_the_batch_and_are_not_mostly_padding():
+    lengths = np.random.RandomState(0).geometric(0.02, size=500) - 1
+    groups = list(_groups(lengths))
+    assert sorted(np.concatenate(groups)) == np.flatnonzero(lengths).tolist()
+    assert len(groups) < 20
+    for group in groups:
+        assert len(group) * lengths[group].max() <= MAX_PADDING * lengths[group].sum()
+
+
+@pytest.mark.parametrize("lengths", [[], [0], [0, 0]])
+def test_nothing_to_encode(lengths):
+    layer, _ = make_pair()
+    X = Ragged(np.zeros((0, 6), dtype="f"), np.array(lengths, dtype="i"))
+    Y, backprop = layer.begin_update(X)
+    assert Y.dataXd.shape == (0, 8)
+    assert backprop(Y).dataXd.shape == (0, 6)
+
+
+def test_dropout_is_only_for_training():
+    model = BiLSTMEncoder(8, dropout=0.5)
+    sequences = make_sequences(6)
+    model.initialize(X=sequences)
+    fixed = model.predict(sequences)
+    assert_allclose(np.concatenate(fixed), np.concatenate(model.predict(sequences)))
+    trained, _ = model.begin_update(sequences)
+    assert not np.allclose(np.concatenate(trained), np.concatenate(fixed))
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"width": 7}, "width must be a positive even number.*got 7"),
+        ({"width": 0}, "width must be a positive even number.*got 0"),
+        ({"width": 8, "depth": 0}, "depth must be at least 1, got 0"),
+        ({"width": 8, "dropout": 1.0}, "dropout must be.*got 1.0"),
+    ],
+)
+def test_impossible_settings_say_which(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        BiLSTMEncoder(**kwargs)
