@@ -1,0 +1,480 @@
+"""The pipe `crf_ner` as users of spaCy meet it."""
+
+import logging
+
+import numpy as np
+import pytest
+import spacy
+from numpy.testing import assert_allclose
+from spacy import displacy
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+from thinc.api import Config, fix_random_seed
+
+from spacy_crf_ner.component import MISSING, _gold_biluo
+from spacy_crf_ner.tags import SCHEMES
+
+TRAIN = [
+    ("王明在北京工作", [(0, 2, "PER"), (3, 5, "LOC")]),
+    ("李雷去上海", [(0, 2, "PER"), (3, 5, "LOC")]),
+    ("今天下雨", []),
+    ("韩梅梅住在广州", [(0, 3, "PER"), (5, 7, "LOC")]),
+    ("京是北京", [(0, 1, "LOC"), (2, 4, "LOC")]),
+]
+TEXTS = [text for text, _ in TRAIN]
+
+# Small, so that the tests are quick.
+MODEL = """
+[model]
+@architectures = "spacy_crf_ner.CRFTagger.v1"
+
+[model.tok2vec]
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy_crf_ner.CharacterEmbed.v1"
+features = ["NORM", "BIGRAM_LEFT"]
+widths = [16, 16]
+rows = [500, 500]
+
+[model.tok2vec.encode]
+@architectures = "spacy_crf_ner.BiLSTMEncoder.v1"
+width = 32
+"""
+LISTENER = """
+[model]
+@architectures = "spacy_crf_ner.CRFTagger.v1"
+
+[model.tok2vec]
+@architectures = "spacy.Tok2VecListener.v1"
+width = 32
+upstream = "tok2vec"
+"""
+
+
+def small(config=MODEL):
+    return Config().from_str(config)
+
+
+def make_examples(nlp, train=TRAIN):
+    return [Example.from_dict(nlp.make_doc(t), {"entities": ents}) for t, ents in train]
+
+
+def make_nlp(lang="zh", *, tok2vec=False, **config):
+    fix_random_seed(0)
+    nlp = spacy.blank(lang)
+    if tok2vec:
+        nlp.add_pipe("tok2vec", config={"model": small()["model"]["tok2vec"]})
+    nlp.add_pipe("crf_ner", config={**small(LISTENER if tok2vec else MODEL), **config})
+    return nlp
+
+
+def fit(nlp, steps=30, train=TRAIN):
+    examples = make_examples(nlp, train)
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.01
+    losses = [nlp.update(examples, sgd=optimizer)["crf_ner"] for _ in range(steps)]
+    return nlp, losses
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return fit(make_nlp())[0]
+
+
+def ents_of(doc):
+    return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+
+
+def assert_as_trained(nlp):
+    assert [ents_of(doc) for doc in nlp.pipe(TEXTS)] == [ents for _, ents in TRAIN]
+
+
+# Training
+
+
+def test_uninitialized_raises_e109():
+    nlp = make_nlp()
+    with pytest.raises(ValueError, match="E109"):
+        nlp("北京")
+    with pytest.raises(ValueError, match="E109"):
+        list(nlp.pipe(["北京"]))
+
+
+@pytest.mark.parametrize("tag_scheme", SCHEMES)
+@pytest.mark.parametrize("tok2vec", [False, True])
+def test_overfits(tag_scheme, tok2vec):
+    nlp, losses = fit(make_nlp(tok2vec=tok2vec, tag_scheme=tag_scheme))
+    assert losses[-1] < 0.1 < losses[0]
+    assert_as_trained(nlp)
+    scores = nlp.evaluate(make_examples(nlp))
+    assert scores["ents_f"] == scores["ents_macro_f"] == 1.0
+
+
+def test_default_model_overfits():
+    fix_random_seed(0)
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("crf_ner")
+    assert_as_trained(fit(nlp)[0])
+
+
+def test_other_languages():
+    train = [("Ann Lee lives in New York .", [(0, 7, "PER"), (17, 25, "LOC")])]
+    nlp, _ = fit(make_nlp("en"), train=train)
+    assert ents_of(nlp(train[0][0])) == train[0][1]
+
+
+def test_frozen_tok2vec_stays_as_it_is():
+    nlp = make_nlp(tok2vec=True)
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    tok2vec = nlp.get_pipe("tok2vec").model
+    before = tok2vec.to_bytes()
+    nlp.update(examples, sgd=optimizer, exclude=["tok2vec"], annotates=["tok2vec"])
+    assert tok2vec.to_bytes() == before
+    for _ in range(2):  # spaCy applies the gradients of a shared tok2vec at the next update
+        nlp.update(examples, sgd=optimizer)
+    assert tok2vec.to_bytes() != before
+
+
+def test_labels_come_from_the_examples_or_are_given():
+    nlp = make_nlp()
+    nlp.initialize(lambda: make_examples(nlp))
+    pipe = nlp.get_pipe("crf_ner")
+    assert pipe.labels == ("LOC", "PER")
+    assert pipe.label_data == ["LOC", "PER"]
+    nlp = make_nlp()
+    nlp.config["initialize"]["components"]["crf_ner"] = {"labels": ["PER", "X-Y", "LOC"]}
+    nlp.initialize(lambda: make_examples(nlp))
+    assert nlp.get_pipe("crf_ner").labels == ("PER", "X-Y", "LOC")
+
+
+def test_no_labels_raise_e143():
+    nlp = make_nlp()
+    with pytest.raises(ValueError, match="E143"):
+        nlp.initialize(lambda: make_examples(nlp, [("今天下雨", [])]))
+
+
+def test_a_new_label_is_learnt_by_a_trained_model():
+    nlp, _ = fit(make_nlp())
+    pipe = nlp.get_pipe("crf_ner")
+    assert pipe.add_label("ORG") == 1
+    assert pipe.add_label("ORG") == 0
+    assert_as_trained(nlp)
+    train = [*TRAIN, ("谷歌在北京", [(0, 2, "ORG"), (3, 5, "LOC")])]
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.01
+    for _ in range(30):
+        nlp.update(make_examples(nlp, train), sgd=optimizer)
+    assert ents_of(nlp("谷歌在北京")) == train[-1][1]
+    assert_as_trained(nlp)
+
+
+def test_a_label_must_be_a_string():
+    with pytest.raises(ValueError, match="E187"):
+        make_nlp().get_pipe("crf_ner").add_label(3)
+
+
+def test_a_gold_label_that_is_not_known_is_named(trained):
+    examples = make_examples(trained, [("谷歌在北京", [(0, 2, "ORG")])])
+    with pytest.raises(ValueError, match="'B-ORG'.*LOC, PER.*add_label"):
+        trained.update(examples)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"tag_scheme": "BMES"}, r"tag_scheme.*'BMES' is not .*\['BIO', 'BIOES'\]"),
+        ({"overwrite_ents": "perhaps"}, "overwrite_ents"),
+    ],
+)
+def test_impossible_settings_say_which(config, message):
+    with pytest.raises(ValueError, match=message):
+        spacy.blank("zh").add_pipe("crf_ner", config=config)
+
+
+# Gold
+
+
+def test_fast_gold_is_the_aligned_gold():
+    nlp = spacy.blank("zh")
+    words = list("王明 去 北京大学")
+    cases = [
+        Doc(
+            nlp.vocab, words=words, ents=["B-PER", "I-PER", *"OOO", "B-LOC", "I-LOC", "I-LOC", "O"]
+        ),
+        Doc(nlp.vocab, words=words, ents=["", "", "O", *[""] * 6]),
+        Doc(nlp.vocab, words=words),
+        Doc(nlp.vocab, words=words, ents=["O"] * 9),
+        Doc(nlp.vocab, words=words, ents=["B-A", "B-A", "O", "B-B", *[""] * 5]),
+        Doc(nlp.vocab),
+    ]
+    cases[3].set_ents([], blocked=[cases[3][1:3]])
+    for doc in cases:
+        predicted = Doc(nlp.vocab, words=[token.text for token in doc])
+        eg = Example(predicted, doc)
+        assert _gold_biluo(eg) == eg.get_aligned_ner()
+
+
+def test_gold_of_other_tokens_is_aligned():
+    nlp = make_nlp()
+    nlp.get_pipe("crf_ner").add_label("PER")
+    reference = Doc(
+        nlp.vocab, words=["王明", "在", "家"], spaces=[False] * 3, ents=["B-PER", "O", "O"]
+    )
+    tags = nlp.get_pipe("crf_ner")._gold_tags(Example(nlp.make_doc("王明在家"), reference))
+    tag_set = nlp.get_pipe("crf_ner").tag_set
+    assert [tag_set.tags[tag] for tag in tags] == ["B-PER", "E-PER", "O", "O"]
+
+
+def test_misaligned_entities_are_missing_and_counted(caplog):
+    nlp = make_nlp("en")
+    doc = nlp.make_doc("Ann lives in NewYork now")
+    reference = Doc(
+        nlp.vocab,
+        words=["Ann", "lives", "in", "New", "York", "now"],
+        spaces=[True, True, True, False, True, False],
+        ents=["B-PER", "O", "O", "O", "B-LOC", "O"],
+    )
+    with caplog.at_level(logging.WARNING, logger="spacy"):
+        logging.getLogger("spacy").propagate = True
+        nlp.initialize(lambda: [Example(doc, reference)])
+    assert "1 of 2 gold entities do not begin and end where tokens do" in caplog.text
+    assert "'York' (LOC)" in caplog.text
+    tags = nlp.get_pipe("crf_ner")._gold_tags(Example(doc, reference))
+    assert (tags == MISSING).tolist() == [False, False, False, True, False]
+
+
+def test_missing_annotation_is_marginalised():
+    """The loss of a partial tagging is that of all full taggings that agree with it."""
+    nlp, _ = fit(make_nlp(), steps=3)
+    pipe = nlp.get_pipe("crf_ner")
+    text = "王明"
+
+    def loss(ents):
+        reference = Doc(nlp.vocab, words=list(text), spaces=[False] * 2, ents=ents)
+        eg = Example(nlp.make_doc(text), reference)
+        return pipe.get_loss([eg], pipe.model.predict([eg.predicted]))[0]
+
+    # The second token is O; the first is unknown: O, or an entity of one token.
+    full = [loss(ents) for ents in (["O", "O"], ["B-PER", "O"], ["B-LOC", "O"])]
+    assert loss(["", "O"]) == pytest.approx(-np.log(np.exp(-np.array(full)).sum()), abs=1e-5)
+    assert loss(["", ""]) == pytest.approx(0, abs=1e-5)
+
+
+def test_gradient_of_the_loss():
+    nlp, _ = fit(make_nlp(), steps=2)
+    pipe = nlp.get_pipe("crf_ner")
+    reference = Doc(
+        nlp.vocab, words=list("王明在"), spaces=[False] * 3, ents=["B-PER", "I-PER", ""]
+    )
+    examples = [*make_examples(nlp)[:2], Example(nlp.make_doc("王明在"), reference)]
+    scores = pipe.model.predict([eg.predicted for eg in examples])
+    _, gradient = pipe.get_loss(examples, scores)
+    step = 1e-2
+    for part in (0, 2, 3, 4):
+        numeric = np.zeros_like(scores[part])
+        for i in np.ndindex(numeric.shape):
+            losses = []
+            for sign in (1, -1):
+                moved = [np.array(x, copy=True) for x in scores]
+                moved[part][i] += sign * step
+                losses.append(pipe.get_loss(examples, type(scores)(*moved))[0])
+            numeric[i] = (losses[0] - losses[1]) / (2 * step)
+        assert_allclose(gradient[part], numeric, atol=2e-3)
+
+
+# Prediction
+
+
+def test_the_same_alone_and_in_any_batch(trained):
+    pipe = trained.get_pipe("crf_ner")
+    texts = ["", "王", *TEXTS, "韩梅梅" * 40]
+    docs = [trained.make_doc(text) for text in texts]
+    together = pipe.predict(docs)
+    scores = pipe.model.predict(docs)
+    starts = np.cumsum([0, *scores.lengths])
+    for i, doc in enumerate(docs):
+        assert pipe.predict([doc])[0].tolist() == together[i].tolist()
+        if len(doc):
+            alone = pipe.model.predict([doc]).emissions
+            assert_allclose(scores.emissions[starts[i] : starts[i + 1]], alone, atol=1e-5)
+
+
+def test_documents_of_0_1_and_100000_tokens(trained):
+    docs = list(trained.pipe(["", "京", TEXTS[0] * 14_286]))
+    assert [len(doc) for doc in docs] == [0, 1, 100_002]
+    assert ents_of(docs[0]) == []
+    assert len(docs[2].ents) > 10_000
+    assert not list(trained.pipe([]))
+    assert [len(doc) for doc in trained.pipe(["", ""])] == [0, 0]
+
+
+def test_white_space_opens_and_closes_no_entity(trained):
+    for text in ("王明 在 北京 工作", " \n王明\n\n在北京   ", "   ", "\n"):
+        doc = trained(text)
+        for ent in doc.ents:
+            assert not ent[0].is_space
+            assert not ent[-1].is_space
+
+
+def test_white_space_is_barred_by_construction():
+    """Even a model that would always open an entity there cannot."""
+    nlp, _ = fit(make_nlp(), steps=1)
+    pipe = nlp.get_pipe("crf_ner")
+    pipe.model.get_ref("output_layer").get_param("b")[:] = [
+        {"S": 100.0, "B": 50.0, "E": 50.0}.get(tag[0], 0.0) for tag in pipe.tag_set.tags
+    ]
+    doc = nlp("王\n明")
+    assert [ent.text for ent in doc.ents] == ["王", "明"]
+
+
+def test_random_scores_always_give_legal_entities():
+    for scheme in SCHEMES:
+        nlp, _ = fit(make_nlp(tag_scheme=scheme), steps=1)
+        random = np.random.RandomState(0)
+        output_layer = nlp.get_pipe("crf_ner").model.get_ref("output_layer")
+        W = random.normal(scale=5, size=output_layer.get_param("W").shape)
+        output_layer.set_param("W", W.astype("f"))
+        for doc in nlp.pipe([" ".join(TEXTS), *TEXTS]):
+            assert all(token.ent_iob in (1, 2, 3) for token in doc)
+            assert doc.ents  # setting them raises if they overlap
+
+
+def test_annotations_from_hand_made_tags():
+    nlp = make_nlp()
+    pipe = nlp.get_pipe("crf_ner")
+    pipe.add_label("PER")
+    doc = nlp.make_doc("王明在家")
+    tags = [pipe.tag_set.ids[tag] for tag in ("B-PER", "E-PER", "O", "S-PER")]
+    pipe.set_annotations([doc], [np.array(tags)])
+    assert ents_of(doc) == [(0, 2, "PER"), (3, 4, "PER")]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_entities_that_are_there_are_kept(scheme):
+    nlp, _ = fit(make_nlp(tag_scheme=scheme))
+    ruler = nlp.add_pipe("entity_ruler", before="crf_ner")
+    # A label of the model, one it does not know, and one that cuts through what it would find.
+    ruler.add_patterns(
+        [
+            {"label": "LOC", "pattern": "工", "id": "work"},
+            {"label": "EVENT", "pattern": "工作", "id": "work"},
+            {"label": "LOC", "pattern": "京工", "id": "cut"},
+        ]
+    )
+    assert ents_of(nlp("李雷去上海")) == TRAIN[1][1]
+    doc = nlp("王明在北京工")
+    assert (4, 6, "LOC") in ents_of(doc)
+    assert (0, 2, "PER") in ents_of(doc)
+    assert [ent.ent_id_ for ent in doc.ents if ent.label_ == "LOC"][-1] == "cut"
+    doc = nlp("工作在北京")
+    assert ents_of(doc) == [(0, 2, "EVENT"), (3, 5, "LOC")]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_kept_entity_is_not_gone_on_with(scheme):
+    nlp, _ = fit(make_nlp(tag_scheme=scheme))
+    doc = nlp.make_doc("韩梅梅住在广州")
+    doc.set_ents([Span(doc, 0, 1, "PER")], default="missing")
+    assert (0, 1, "PER") in ents_of(nlp.get_pipe("crf_ner")(doc))
+    assert (5, 7, "LOC") in ents_of(doc)
+
+
+def test_entities_that_are_there_are_overwritten():
+    nlp, _ = fit(make_nlp(overwrite_ents=True))
+    doc = nlp.make_doc(TEXTS[0])
+    doc.set_ents([Span(doc, 1, 6, "EVENT")])
+    assert ents_of(nlp.get_pipe("crf_ner")(doc)) == TRAIN[0][1]
+
+
+def test_blocked_tokens_stay_free(trained):
+    doc = trained.make_doc(TEXTS[0])
+    doc.set_ents([], blocked=[doc[0:2]], default="missing")
+    doc = trained.get_pipe("crf_ner")(doc)
+    assert ents_of(doc) == TRAIN[0][1][1:]
+    assert [token.ent_iob_ for token in doc[:2]] == ["B", "B"]
+    assert [token.ent_type for token in doc[:2]] == [0, 0]
+
+
+# With the rest of spaCy
+
+
+def test_disk_and_bytes(trained, tmp_path):
+    trained.to_disk(tmp_path / "model")
+    assert_as_trained(spacy.load(tmp_path / "model"))
+    assert sorted(p.name for p in (tmp_path / "model" / "crf_ner").iterdir()) == [
+        "cfg",
+        "model.safetensors",
+    ]
+    nlp = make_nlp()
+    nlp.from_bytes(trained.to_bytes())
+    assert_as_trained(nlp)
+    assert nlp.get_pipe("crf_ner").labels == trained.get_pipe("crf_ner").labels
+
+
+def test_two_processes(trained):
+    docs = list(trained.pipe(TEXTS * 5, n_process=2, batch_size=4))
+    assert [ents_of(doc) for doc in docs] == [ents for _, ents in TRAIN] * 5
+
+
+def test_select_pipes(trained):
+    with trained.select_pipes(disable=["crf_ner"]):
+        assert not trained(TEXTS[0]).has_annotation("ENT_IOB")
+    assert ents_of(trained(TEXTS[0])) == TRAIN[0][1]
+
+
+def test_sourced_into_another_pipeline():
+    source, _ = fit(make_nlp(tok2vec=True))
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("tok2vec", source=source)
+    nlp.add_pipe("crf_ner", name="mine", source=source)
+    assert_as_trained(nlp)
+
+
+def test_listeners_can_be_replaced(tmp_path):
+    nlp, _ = fit(make_nlp(tok2vec=True))
+    nlp.replace_listeners("tok2vec", "crf_ner", ["model.tok2vec"])
+    nlp.remove_pipe("tok2vec")
+    assert_as_trained(nlp)
+    nlp.to_disk(tmp_path)
+    assert_as_trained(spacy.load(tmp_path))
+
+
+def test_beside_spacys_ner():
+    nlp = make_nlp()
+    nlp.add_pipe("ner", before="crf_ner")
+    nlp.add_pipe("sentencizer", first=True)
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    losses = nlp.update(examples)
+    assert set(losses) == {"ner", "crf_ner"}
+    assert len(list(nlp.pipe(TEXTS))) == len(TEXTS)
+
+
+def test_docs_and_docbins_keep_the_entities(trained):
+    doc = trained(TEXTS[0])
+    assert ents_of(Doc(trained.vocab).from_bytes(doc.to_bytes())) == TRAIN[0][1]
+    (copy,) = DocBin().from_bytes(DocBin(docs=[doc]).to_bytes()).get_docs(trained.vocab)
+    assert ents_of(copy) == TRAIN[0][1]
+
+
+def test_displacy(trained):
+    html = displacy.render(trained(TEXTS[0]), style="ent")
+    assert "北京" in html
+    assert "LOC" in html
+
+
+def test_analysis_knows_what_is_assigned(trained):
+    assert "doc.ents" in trained.get_pipe_meta("crf_ner").assigns
+    assert trained.meta["labels"]["crf_ner"] == ["LOC", "PER"]
+
+
+def test_averaged_weights_are_used_and_taken_back(trained):
+    pipe = trained.get_pipe("crf_ner")
+    crf = pipe.model.get_ref("crf")
+    zeros = np.zeros_like(crf.get_param("transitions"))
+    before = crf.get_param("transitions").copy()
+    with pipe.model.use_params({(crf.id, "transitions"): zeros}):
+        assert not crf.get_param("transitions").any()
+    assert_allclose(crf.get_param("transitions"), before)
