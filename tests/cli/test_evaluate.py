@@ -1,0 +1,53 @@
+"""`crf evaluate` on a pipeline whose scores are known."""
+
+import pytest
+import spacy
+import srsly
+from spacy.tokens import Doc, DocBin
+from typer.testing import CliRunner
+
+from spacy_crf_ner.cli import app
+
+
+@pytest.fixture
+def model(tmp_path):
+    nlp = spacy.blank("zh")
+    patterns = [{"label": "LOC", "pattern": [{"TEXT": c} for c in "北京"]}]
+    nlp.add_pipe("entity_ruler").add_patterns(patterns)
+    nlp.to_disk(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def data(tmp_path):
+    vocab = spacy.blank("zh").vocab
+    docs = [
+        Doc(vocab, words=list("去北京"), spaces=[False] * 3, ents=["O", "B-LOC", "I-LOC"]),
+        Doc(vocab, words=list("王明"), spaces=[False] * 2, ents=["B-PER", "I-PER"]),
+    ]
+    DocBin(docs=docs).to_disk(tmp_path / "test.spacy")
+    return tmp_path / "test.spacy"
+
+
+def test_scores_are_shown_and_written(model, data, tmp_path):
+    output = tmp_path / "metrics" / "scores.json"
+    arguments = ["evaluate", str(model), str(data), "--output", str(output)]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    scores = srsly.read_json(output)
+    assert (scores["ents_p"], scores["ents_r"]) == (1.0, 0.5)
+    assert scores["ents_macro_f"] == 0.5
+    assert scores["ents_per_type"]["PER"]["f"] == 0
+    assert scores["ents_support"] == {"LOC": 1, "PER": 1}
+    assert (scores["docs"], scores["words"]) == (2, 5)
+    rows = [line.split() for line in result.output.splitlines()]
+    assert ["LOC", "100.00", "100.00", "100.00", "1"] in rows
+    assert ["all", "(micro)", "100.00", "50.00", "66.67", "2"] in rows
+
+
+@pytest.mark.parametrize("missing", ["model", "data"])
+def test_what_is_missing_is_named(missing, model, data, tmp_path):
+    paths = {"model": str(model), "data": str(data), missing: str(tmp_path / "nowhere")}
+    result = CliRunner().invoke(app, ["evaluate", paths["model"], paths["data"]])
+    assert result.exit_code == 1
+    assert "nowhere" in result.output

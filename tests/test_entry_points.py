@@ -1,0 +1,48 @@
+"""What the package registers is found by name, without importing it."""
+
+import subprocess
+import sys
+from importlib.metadata import distribution, version
+
+import pytest
+from spacy import registry
+
+OURS = distribution("spacy-crf-ner").entry_points
+REGISTRIES = {"spacy_architectures": "architectures", "spacy_scorers": "scorers"}
+
+
+@pytest.mark.parametrize("entry_point", OURS, ids=lambda ep: f"{ep.group}:{ep.name}")
+def test_entry_points_resolve(entry_point):
+    found = entry_point.load()
+    if entry_point.group in REGISTRIES:
+        assert registry.get(REGISTRIES[entry_point.group], entry_point.name) is found
+    assert found is not None
+
+
+def test_the_groups():
+    assert {ep.group for ep in OURS} == {
+        "spacy_architectures",
+        "spacy_cli",
+        "spacy_factories",
+        "spacy_scorers",
+    }
+
+
+def test_a_pipeline_needs_no_import():
+    code = "import spacy; spacy.blank('zh').add_pipe('crf_ner'); print('made')"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "made", result.stderr
+
+
+def test_the_cli_is_part_of_spacys():
+    command = [sys.executable, "-m", "spacy", "crf", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0
+    for name in ("convert", "evaluate", "annotate"):
+        assert name in result.stdout
+
+
+def test_the_distribution():
+    files = {str(path) for path in distribution("spacy-crf-ner").files}
+    assert version("spacy-crf-ner")
+    assert files

@@ -1,0 +1,84 @@
+"""The whole path, from the demo corpus to an installed package that spaCy loads by name."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import srsly
+
+ROOT = Path(__file__).resolve().parents[1]
+RUN = ["-m", "spacy", "project", "run", "all", ".", "--vars.max_steps", "2"]
+
+
+def python(*arguments, cwd, **env):
+    result = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "project.yml", folder)
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    shutil.copytree(ROOT / "assets" / "demo", folder / "assets" / "demo")
+    python(*RUN, cwd=folder)
+    return folder
+
+
+def test_every_step_leaves_its_outputs(project):
+    for path in ("corpus/demo/train.spacy", "training/demo-bilstm/model-best/config.cfg"):
+        assert (project / path).exists()
+    metrics = srsly.read_json(project / "metrics" / "demo-bilstm.json")
+    assert metrics["docs"] == 200
+    assert set(metrics["ents_support"]) == {"LOCATION", "ORGANIZATION", "PERSON", "TIME"}
+
+
+def test_nothing_runs_again_without_need(project):
+    output = python(*RUN, cwd=project)
+    assert output.count("nothing changed") == 4
+    assert "Running command" not in output
+
+
+def test_the_package_loads_by_name_and_tags(project, tmp_path):
+    (wheel,) = project.glob("packages/zh_crf_ner-0.1.0/dist/zh_crf_ner-0.1.0-*.whl")
+    site = tmp_path / "site"
+    python("-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel, cwd=tmp_path)
+    output = python(
+        *("-m", "spacy", "crf", "annotate", "zh_crf_ner", ROOT / "assets/demo/sample.txt"),
+        cwd=tmp_path,
+        PYTHONPATH=str(site),
+    )
+    assert len(output.splitlines()) == 12
+
+
+def test_the_package_requires_this_one(project):
+    meta = srsly.read_json(project / "packages" / "zh_crf_ner-0.1.0" / "zh_crf_ner" / "meta.json")
+    assert any(line.startswith("spacy-crf-ner") for line in meta["requirements"])
+    assert meta["labels"]["crf_ner"] == ["LOCATION", "ORGANIZATION", "PERSON", "TIME"]
+
+
+def test_assets_are_published_with_checksums():
+    assets = srsly.read_yaml(ROOT / "project.yml")["assets"]
+    corpora = {Path(asset["dest"]).parent.name for asset in assets}
+    assert corpora == {"badou", "chisiec", "cluener", "conll2003"}
+    for asset in assets:
+        assert asset["url"].startswith("https://")
+        assert len(asset["checksum"]) == 32
+
+
+def test_checksums_are_those_of_the_real_corpora(corpora):
+    from weasel.util import get_checksum
+
+    for asset in srsly.read_yaml(ROOT / "project.yml")["assets"]:
+        path = corpora / Path(asset["dest"]).relative_to("assets")
+        assert get_checksum(path) == asset["checksum"], path

@@ -1,0 +1,66 @@
+"""Scores against seqeval, which counts entities from tags on its own."""
+
+import random
+
+import pytest
+import spacy
+from seqeval.metrics import classification_report
+from seqeval.scheme import IOBES
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from spacy_crf_ner.scoring import score_entities
+from spacy_crf_ner.tags import TagSet
+
+TAG_SET = TagSet(("BOOK", "LOC", "PER"))
+
+
+def random_spans(generator, length):
+    spans, i = [], 0
+    while i < length:
+        size = generator.randint(1, 3)
+        if generator.random() < 0.4 and i + size <= length:
+            spans.append((i, i + size, generator.choice(TAG_SET.labels)))
+        i += size
+    return spans
+
+
+def disturb(generator, spans):
+    kept = [span for span in spans if generator.random() < 0.8]
+    return [
+        (s, e, generator.choice(TAG_SET.labels) if generator.random() < 0.3 else label)
+        for s, e, label in kept
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_seqeval_agrees_to_the_last_digit(seed):
+    generator = random.Random(seed)
+    vocab = spacy.blank("zh").vocab
+    examples, gold_tags, tags = [], [], []
+    for _ in range(50):
+        length = generator.randint(1, 20)
+        gold = random_spans(generator, length)
+        found = disturb(generator, gold)
+        docs = [Doc(vocab, words=["字"] * length, spaces=[False] * length) for _ in range(2)]
+        for doc, spans, into in zip(docs, (found, gold), (tags, gold_tags)):
+            doc.set_ents([Span(doc, *span) for span in spans])
+            into.append([TAG_SET.tags[t] for t in TAG_SET.from_spans(spans, length)])
+        examples.append(Example(*docs))
+    scores = score_entities(examples)
+    report = classification_report(gold_tags, tags, mode="strict", scheme=IOBES, output_dict=True)
+    for key, name in (("p", "precision"), ("r", "recall"), ("f", "f1-score")):
+        assert scores[f"ents_{key}"] == pytest.approx(report["micro avg"][name], abs=1e-12)
+        for label in TAG_SET.labels:
+            found = scores["ents_per_type"][label][key]
+            assert found == pytest.approx(report[label][name], abs=1e-12)
+    assert scores["ents_macro_f"] == pytest.approx(report["macro avg"]["f1-score"], abs=1e-12)
+    assert 0.1 < scores["ents_f"] < 0.9
+
+
+def test_nothing_to_score():
+    nlp = spacy.blank("zh")
+    doc = nlp.make_doc("北京")
+    scores = score_entities([Example(doc, doc.copy())])
+    assert scores["ents_f"] is None
+    assert scores["ents_macro_f"] is None
