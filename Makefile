@@ -9,6 +9,8 @@ CONFIG ?= bilstm
 STEPS ?= $(if $(filter demo,$(CORPUS)),400,6000)
 GPU ?= -1
 LANGUAGE ?= $(if $(filter conll2003,$(CORPUS)),en,zh)
+# Texts to tag in the end, one a line.
+SAMPLE ?= assets/sample.$(LANGUAGE).txt
 NAME ?= crf_ner
 VERSION ?= 0.1.0
 
@@ -31,14 +33,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[dev]"
 	touch $@
 
-# The embedded corpus is part of the repository, the others come from their publishers.
-$(CORPORA)/$(CORPUS): | env
+# The embedded corpus is part of the repository, these come from their publishers.
+assets/badou assets/chisiec assets/cluener assets/conll2003: | env
 	$(BIN)/python -m spacy project assets --extra
 
 run: env $(CORPORA)/$(CORPUS)
 	$(BIN)/python -m spacy project run all . $(VARS)
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall $(WHEEL)
-	$(BIN)/python -m spacy crf annotate $(PACKAGE) $(CORPORA)/$(CORPUS)/sample.txt
+	$(BIN)/python -m spacy crf annotate $(PACKAGE) $(SAMPLE)
 
 test: env
 	$(BIN)/ruff check spacy_crf_ner tests assets

@@ -54,7 +54,7 @@ def test_the_package_loads_by_name_and_tags(project, tmp_path):
     site = tmp_path / "site"
     python("-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel, cwd=tmp_path)
     output = python(
-        *("-m", "spacy", "crf", "annotate", "zh_crf_ner", ROOT / "assets/demo/sample.txt"),
+        *("-m", "spacy", "crf", "annotate", "zh_crf_ner", ROOT / "assets/sample.zh.txt"),
         cwd=tmp_path,
         PYTHONPATH=str(site),
     )
