@@ -21,6 +21,7 @@ from thinc.api import Config, Model, torch2xp, xp2torch
 from torch import Tensor
 
 from .crf import Potentials, best_tags, log_partition, path_scores
+from .gold import MISSING, gold_tags, survey_gold
 from .layers.tagger import Scores
 from .tags import Scheme, TagSet
 from .weights import check_storable, from_safetensors, to_safetensors
@@ -46,8 +47,6 @@ depth = 1
 dropout = 0.0
 """
 )["model"]
-
-MISSING = -1
 
 # OpenMP's threads do not survive a fork: a child of `nlp.pipe(n_process=2)` would wait for them
 # forever at its first parallel operation in torch. One thread a process needs none.
@@ -215,7 +214,7 @@ class CRFEntityRecognizer(TrainablePipe):
             number (E910).
         """
         validate_examples(examples, "CRFEntityRecognizer.get_loss")
-        gold = np.concatenate([self._gold_tags(eg) for eg in examples])
+        gold = np.concatenate([gold_tags(eg, self.tag_set) for eg in examples])
         raw = self._potentials(scores, requires_grad=True)
         device = raw.emissions.device
         tags = torch.from_numpy(gold).to(device)
@@ -257,8 +256,17 @@ class CRFEntityRecognizer(TrainablePipe):
         """
         validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
         check_storable(self.model)
-        found = _survey(get_examples(), self.name)
-        for label in sorted(found) if labels is None else labels:
+        survey = survey_gold(get_examples())
+        if survey.misaligned:
+            logger.warning(
+                "[%s] %d of %d gold entities do not begin and end where tokens do and are treated "
+                "as missing, such as %s",
+                self.name,
+                len(survey.misaligned),
+                survey.n_ents,
+                ", ".join(f"{ent.text!r} ({ent.label_})" for ent in survey.misaligned[:5]),
+            )
+        for label in survey.labels if labels is None else labels:
             self.add_label(label)
         self._require_labels()
         docs = [eg.predicted for eg in islice(get_examples(), 10)]
@@ -348,17 +356,6 @@ class CRFEntityRecognizer(TrainablePipe):
             *(torch.from_numpy(mask).to(device) for mask in masks), allowed=allowed
         )
 
-    def _gold_tags(self, example: Example) -> np.ndarray:
-        """(tokens,) int64: the gold tags of the predicted document's tokens, MISSING if unknown."""
-        ids = _biluo_ids(self.tag_set)
-        try:
-            return np.array([ids[tag] for tag in _gold_biluo(example)], dtype="i8")
-        except KeyError as error:
-            raise ValueError(
-                f"[{self.name}] the gold tag {error} is of no label of the component, which has "
-                f"{', '.join(self.labels)}. Call `add_label` first, or initialize with all labels."
-            ) from None
-
     def _allowed_tags(self, docs: Sequence[Doc]) -> Optional[Tensor]:
         """(tokens, tags) bool: the tags each token may have, besides what may follow what; None if
         any. White space opens and closes no entity, and entities to be kept leave no choice."""
@@ -396,62 +393,7 @@ def _tag_set(labels: Tuple[str, ...], scheme: Scheme) -> TagSet:
     return TagSet(labels, scheme)
 
 
-@lru_cache
-def _biluo_ids(tag_set: TagSet) -> Dict[Optional[str], int]:
-    """From the tags of `Example.get_aligned_ner` to ids."""
-    ids: Dict[Optional[str], int] = {None: MISSING, "-": MISSING, "O": 0}
-    for label in tag_set.labels:
-        begin, inside, last = tag_set.from_spans([(0, 3, label)], 3)
-        (unit,) = tag_set.from_spans([(0, 1, label)], 1)
-        tags = {"B": begin, "I": inside, "L": last, "U": unit}
-        ids.update((f"{prefix}-{label}", tag) for prefix, tag in tags.items())
-    return ids
-
-
-def _gold_biluo(example: Example) -> List[Optional[str]]:
-    """The same as `example.get_aligned_ner()`, which aligns the tokens at every call, but fast
-    where the predicted document has the tokens of the reference: nothing to align."""
-    predicted, reference = example.predicted, example.reference
-    attrs = ["ORTH", "ENT_IOB", "IS_SPACE"]
-    orth, iob, is_space = reference.to_array(attrs).T if len(reference) else np.zeros((3, 0))
-    if not iob.any() or not np.array_equal(predicted.to_array("ORTH"), orth):
-        return example.get_aligned_ner()
-    tags = np.where((iob == 2) | (is_space != 0), "O", None).tolist()
-    for ent in reference.ents:
-        label, last = ent.label_, ent.end - 1
-        if len(ent) == 1:
-            tags[last] = f"U-{label}"
-        else:
-            tags[ent.start] = f"B-{label}"
-            tags[ent.start + 1 : last] = [f"I-{label}"] * (len(ent) - 2)
-            tags[last] = f"L-{label}"
-    return tags
-
-
 def _blocked(doc: Doc) -> List[int]:
     """The tokens that spaCy's `doc.set_ents(blocked=...)` keeps free of entities."""
     iob_type = doc.to_array(["ENT_IOB", "ENT_TYPE"])
     return np.flatnonzero((iob_type[:, 0] == 3) & (iob_type[:, 1] == 0)).tolist()
-
-
-def _survey(examples: Iterable[Example], name: str) -> List[str]:
-    """The labels in the examples. Entities that fit no tokens are counted and reported."""
-    labels, n_ents, misaligned = set(), 0, []
-    for eg in examples:
-        aligned, _ = eg.get_aligned_ents_and_ner()
-        labels.update(ent.label_ for ent in eg.reference.ents)
-        n_ents += len(eg.reference.ents)
-        if len(aligned) < len(eg.reference.ents):
-            found = {(ent.text, ent.label_) for ent in aligned}
-            misaligned += [ent for ent in eg.reference.ents if (ent.text, ent.label_) not in found]
-    if misaligned:
-        examples_text = ", ".join(f"{ent.text!r} ({ent.label_})" for ent in misaligned[:5])
-        logger.warning(
-            "[%s] %d of %d gold entities do not begin and end where tokens do and are treated as "
-            "missing, such as %s",
-            name,
-            len(misaligned),
-            n_ents,
-            examples_text,
-        )
-    return list(labels)

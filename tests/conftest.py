@@ -3,6 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
+
+# The tensors of tests are small: a second thread only waits, and much so on a busy machine.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

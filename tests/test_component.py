@@ -11,7 +11,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Config, fix_random_seed
 
-from spacy_crf_ner.component import MISSING, _gold_biluo
+from spacy_crf_ner.gold import MISSING, biluo_tags, gold_tags
 from spacy_crf_ner.tags import SCHEMES
 
 TRAIN = [
@@ -213,7 +213,7 @@ def test_fast_gold_is_the_aligned_gold():
     for doc in cases:
         predicted = Doc(nlp.vocab, words=[token.text for token in doc])
         eg = Example(predicted, doc)
-        assert _gold_biluo(eg) == eg.get_aligned_ner()
+        assert biluo_tags(eg) == eg.get_aligned_ner()
 
 
 def test_gold_of_other_tokens_is_aligned():
@@ -222,8 +222,8 @@ def test_gold_of_other_tokens_is_aligned():
     reference = Doc(
         nlp.vocab, words=["王明", "在", "家"], spaces=[False] * 3, ents=["B-PER", "O", "O"]
     )
-    tags = nlp.get_pipe("crf_ner")._gold_tags(Example(nlp.make_doc("王明在家"), reference))
     tag_set = nlp.get_pipe("crf_ner").tag_set
+    tags = gold_tags(Example(nlp.make_doc("王明在家"), reference), tag_set)
     assert [tag_set.tags[tag] for tag in tags] == ["B-PER", "E-PER", "O", "O"]
 
 
@@ -241,7 +241,7 @@ def test_misaligned_entities_are_missing_and_counted(caplog):
         nlp.initialize(lambda: [Example(doc, reference)])
     assert "1 of 2 gold entities do not begin and end where tokens do" in caplog.text
     assert "'York' (LOC)" in caplog.text
-    tags = nlp.get_pipe("crf_ner")._gold_tags(Example(doc, reference))
+    tags = gold_tags(Example(doc, reference), nlp.get_pipe("crf_ner").tag_set)
     assert (tags == MISSING).tolist() == [False, False, False, True, False]
 
 

@@ -1,0 +1,97 @@
+"""Gold annotation as tag ids, and what of it cannot be used."""
+
+from functools import lru_cache
+from typing import Dict, Iterable, List, NamedTuple, Optional
+
+import numpy as np
+from spacy.tokens import Span
+from spacy.training import Example
+
+from .tags import TagSet
+
+MISSING = -1
+
+
+class Survey(NamedTuple):
+    """What entities there are in some examples.
+
+    labels (List[str]): Their labels, sorted.
+    n_ents (int): Their number.
+    misaligned (List[Span]): Those that do not begin and end where tokens of the predicted document
+        do, and so become missing annotation.
+    """
+
+    labels: List[str]
+    n_ents: int
+    misaligned: List[Span]
+
+
+def survey_gold(examples: Iterable[Example]) -> Survey:
+    """Look through the entities of examples.
+
+    examples (Iterable[Example]): The examples.
+    RETURNS (Survey): What was found.
+    """
+    labels, n_ents, misaligned = set(), 0, []
+    for eg in examples:
+        ents = eg.reference.ents
+        labels.update(ent.label_ for ent in ents)
+        n_ents += len(ents)
+        if len(eg.get_aligned_spans_y2x(ents)) < len(ents):
+            misaligned += [ent for ent in ents if not eg.get_aligned_spans_y2x([ent])]
+    return Survey(sorted(labels), n_ents, misaligned)
+
+
+def gold_tags(example: Example, tag_set: TagSet) -> np.ndarray:
+    """The gold tags of the predicted document's tokens.
+
+    example (Example): The example.
+    tag_set (TagSet): The tags.
+    RETURNS (np.ndarray): (tokens,) int64 tag ids; MISSING where the annotation is missing or does
+        not align.
+    RAISES: ValueError if an entity has a label that is not of the tag set.
+    """
+    ids = _biluo_ids(tag_set)
+    try:
+        return np.array([ids[tag] for tag in biluo_tags(example)], dtype="i8")
+    except KeyError as error:
+        raise ValueError(
+            f"The gold tag {error} is of no label of the component, which has "
+            f"{', '.join(tag_set.labels)}. Call `add_label` first, or initialize with all labels."
+        ) from None
+
+
+def biluo_tags(example: Example) -> List[Optional[str]]:
+    """The same as `example.get_aligned_ner()`, which aligns the tokens at every call, but fast
+    where the predicted document has the tokens of the reference: nothing to align.
+
+    example (Example): The example.
+    RETURNS (List[Optional[str]]): A BILUO tag for each token of the predicted document, None where
+        it is not known.
+    """
+    predicted, reference = example.predicted, example.reference
+    attrs = ["ORTH", "ENT_IOB", "IS_SPACE"]
+    orth, iob, is_space = reference.to_array(attrs).T if len(reference) else np.zeros((3, 0))
+    if not iob.any() or not np.array_equal(predicted.to_array("ORTH"), orth):
+        return example.get_aligned_ner()
+    tags = np.where((iob == 2) | (is_space != 0), "O", None).tolist()
+    for ent in reference.ents:
+        label, last = ent.label_, ent.end - 1
+        if len(ent) == 1:
+            tags[last] = f"U-{label}"
+        else:
+            tags[ent.start] = f"B-{label}"
+            tags[ent.start + 1 : last] = [f"I-{label}"] * (len(ent) - 2)
+            tags[last] = f"L-{label}"
+    return tags
+
+
+@lru_cache
+def _biluo_ids(tag_set: TagSet) -> Dict[Optional[str], int]:
+    ids: Dict[Optional[str], int] = {None: MISSING, "O": 0}
+    for label in tag_set.labels:
+        begin, inside, last = tag_set.from_spans([(0, 3, label)], 3)
+        (unit,) = tag_set.from_spans([(0, 1, label)], 1)
+        tags = {"B": begin, "I": inside, "L": last, "U": unit}
+        ids.update((f"{prefix}-{label}", tag) for prefix, tag in tags.items())
+    return ids
