@@ -50,7 +50,8 @@ dropout = 0.0
 
 # OpenMP's threads do not survive a fork: a child of `nlp.pipe(n_process=2)` would wait for them
 # forever at its first parallel operation in torch. One thread a process needs none.
-os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 @Language.factory(
