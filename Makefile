@@ -6,7 +6,7 @@ CORPUS ?= demo
 CORPORA ?= assets
 CONFIG ?= bilstm
 # Training steps: few for the embedded corpus, what the config says for real ones.
-STEPS ?= $(if $(filter demo,$(CORPUS)),400,8000)
+STEPS ?= $(if $(filter demo,$(CORPUS)),400,3000)
 GPU ?= -1
 LANGUAGE ?= $(if $(filter conll2003,$(CORPUS)),en,zh)
 # Texts to tag in the end, one a line.

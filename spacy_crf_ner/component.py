@@ -4,7 +4,7 @@ import os
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import srsly
@@ -13,14 +13,22 @@ from spacy import util
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, torch2xp, xp2torch
 from torch import Tensor
 
-from .crf import Potentials, best_tags, log_partition, path_scores
+from .constraints import allowed_tags, blocked_tokens
+from .crf import (
+    Posterior,
+    Potentials,
+    best_tags,
+    k_best_tags,
+    log_partition,
+    path_scores,
+)
 from .gold import MISSING, gold_tags, survey_gold
 from .layers.tagger import Scores
 from .tags import Scheme, TagSet
@@ -48,6 +56,17 @@ dropout = 0.0
 """
 )["model"]
 
+
+class Entity(NamedTuple):
+    """An entity that was found: tokens from start to before end, its label, and the probability
+    that just these tokens are an entity of this label, if it was asked for."""
+
+    start: int
+    end: int
+    label: str
+    confidence: Optional[float] = None
+
+
 # OpenMP's threads do not survive a fork: a child of `nlp.pipe(n_process=2)` would wait for them
 # forever at its first parallel operation in torch. One thread a process needs none.
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
@@ -61,6 +80,8 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
         "model": DEFAULT_MODEL,
         "tag_scheme": "BIOES",
         "overwrite_ents": False,
+        "spans_key": None,
+        "threshold": 0.0,
         "scorer": {"@scorers": "spacy_crf_ner.ner_scorer.v1"},
     },
     default_score_weights={
@@ -77,6 +98,8 @@ def make_crf_ner(
     model: Model[List[Doc], Scores],
     tag_scheme: Scheme,
     overwrite_ents: bool,
+    spans_key: Optional[str],
+    threshold: float,
     scorer: Optional[Callable],
 ) -> "CRFEntityRecognizer":
     """Make a `crf_ner`, an entity recognizer with a linear-chain CRF.
@@ -85,6 +108,9 @@ def make_crf_ner(
     tag_scheme (Scheme): "BIOES" or "BIO": how entities are written as tags inside.
     overwrite_ents (bool): Whether to replace the entities that a document already has. If not, they
         stay, and the others are found around them.
+    spans_key (Optional[str]): Where in `doc.spans` to write the entities found with the exact
+        probability of each as its score, which is `ent._.confidence` as well. None: nowhere.
+    threshold (float): The probability below which an entity is left out of `doc.ents`.
     scorer (Optional[Callable]): The scoring method.
     """
     return CRFEntityRecognizer(
@@ -93,6 +119,8 @@ def make_crf_ner(
         name,
         tag_scheme=tag_scheme,
         overwrite_ents=overwrite_ents,
+        spans_key=spans_key,
+        threshold=threshold,
         scorer=scorer,
     )
 
@@ -111,12 +139,18 @@ class CRFEntityRecognizer(TrainablePipe):
         *,
         tag_scheme: Scheme = "BIOES",
         overwrite_ents: bool = False,
+        spans_key: Optional[str] = None,
+        threshold: float = 0.0,
         scorer: Optional[Callable] = None,
     ) -> None:
         """Initialize the component; for the arguments see `make_crf_ner`.
 
-        RAISES: ValueError for an unknown tag scheme.
+        RAISES: ValueError for an unknown tag scheme or a threshold outside [0, 1].
         """
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"[{name}] threshold is a probability from 0 to 1, got {threshold}.")
+        if not Span.has_extension("confidence"):
+            Span.set_extension("confidence", default=None)
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -125,6 +159,8 @@ class CRFEntityRecognizer(TrainablePipe):
             "labels": [],
             "tag_scheme": tag_scheme,
             "overwrite_ents": overwrite_ents,
+            "spans_key": spans_key,
+            "threshold": threshold,
         }
         self.tag_set  # noqa: B018 (an unknown scheme fails here, not at the first document)
 
@@ -161,11 +197,12 @@ class CRFEntityRecognizer(TrainablePipe):
         self.vocab.strings.add(label)
         return 1
 
-    def predict(self, docs: Iterable[Doc]) -> List[np.ndarray]:
-        """Find the best tagging of each document, without modifying it.
+    def predict(self, docs: Iterable[Doc]) -> List[List[Entity]]:
+        """Find the entities of documents, without modifying them.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (List[np.ndarray]): For each document its tag ids, (tokens,) int64.
+        RETURNS (List[List[Entity]]): For each document its entities, in order. They have a
+            confidence if the settings ask for one.
         RAISES: ValueError if the component is not initialized (E109).
         """
         if not self._is_initialized:
@@ -173,32 +210,67 @@ class CRFEntityRecognizer(TrainablePipe):
         docs = list(docs)
         lengths = [len(doc) for doc in docs]
         if not any(lengths):
-            return [np.zeros(0, dtype="i8") for _ in docs]
+            return [[] for _ in docs]
         potentials = self._potentials(self.model.predict(docs))
-        allowed = self._allowed_tags(docs)
+        allowed = allowed_tags(docs, self.tag_set, keep_ents=not self.cfg["overwrite_ents"])
         if allowed is not None:
-            allowed = allowed.to(potentials.emissions.device)
-        tags = best_tags(self._legal(potentials, allowed)).cpu().numpy()
-        return np.split(tags, np.cumsum(lengths)[:-1])
+            allowed = torch.from_numpy(allowed).to(potentials.emissions.device)
+        potentials = self._legal(potentials, allowed)
+        tags = best_tags(potentials)
+        spans = [
+            self.tag_set.to_spans(doc_tags)
+            for doc_tags in np.split(tags.cpu().numpy(), np.cumsum(lengths)[:-1])
+        ]
+        if self.cfg["spans_key"] is None and not self.cfg["threshold"]:
+            return [[Entity(*span) for span in doc_spans] for doc_spans in spans]
+        confidences = iter(self._confidences(potentials, tags, spans))
+        return [[Entity(*span, next(confidences)) for span in doc_spans] for doc_spans in spans]
 
-    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[np.ndarray]) -> None:
-        """Set `doc.ents` of documents to the entities of their taggings.
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[List[Entity]]) -> None:
+        """Set `doc.ents` of documents, and their confidences if there are any.
 
         docs (Iterable[Doc]): The documents to modify.
-        scores (Sequence[np.ndarray]): Their tag ids, as `predict` returns them.
+        scores (Sequence[List[Entity]]): Their entities, as `predict` returns them.
         """
-        for doc, tags in zip(docs, scores):
-            ents = [
-                Span(doc, start, end, label=label)
-                for start, end, label in self.tag_set.to_spans(tags)
-            ]
+        key, threshold = self.cfg["spans_key"], self.cfg["threshold"]
+        for doc, found in zip(docs, scores):
+            spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in found]
+            if key is not None:
+                confidences = [ent.confidence for ent in found]
+                doc.spans[key] = SpanGroup(
+                    doc, name=key, spans=spans, attrs={"scores": np.array(confidences, dtype="f")}
+                )
+            ents = []
+            for span, ent in zip(spans, found):
+                if ent.confidence is None or ent.confidence >= threshold:
+                    ents.append(span)
+                    if ent.confidence is not None:
+                        span._.confidence = ent.confidence
             if self.cfg["overwrite_ents"]:
                 doc.set_ents(ents)
             else:
-                blocked = [Span(doc, i, i + 1) for i in _blocked(doc)]
+                blocked = [Span(doc, i, i + 1) for i in blocked_tokens(doc)]
                 taken = {i for span in (*doc.ents, *blocked) for i in range(span.start, span.end)}
                 ents = [span for span in ents if taken.isdisjoint(range(span.start, span.end))]
                 doc.set_ents([*doc.ents, *ents], blocked=blocked)
+
+    def alternatives(self, doc: Doc, k: int) -> List[Tuple[float, List[Entity]]]:
+        """The k most probable sets of entities of a document.
+
+        doc (Doc): The document; it is not modified.
+        k (int): How many, at least 1.
+        RETURNS (List[Tuple[float, List[Entity]]]): At most k, the most probable first, each with
+            its probability among all sets of entities there could be.
+        """
+        if not len(doc):
+            return [(1.0, [])]
+        potentials = self._legal(self._potentials(self.model.predict([doc])))
+        tags, probabilities = k_best_tags(potentials, k)
+        return [
+            (probability, [Entity(*span) for span in self.tag_set.to_spans(path)])
+            for probability, path in zip(probabilities[0].tolist(), tags.T.cpu().numpy())
+            if probability
+        ]
 
     def get_loss(self, examples: Iterable[Example], scores: Scores) -> Tuple[float, Scores]:
         """The negative log-likelihood of the gold tags, a mean over documents, and its gradient.
@@ -357,44 +429,21 @@ class CRFEntityRecognizer(TrainablePipe):
             *(torch.from_numpy(mask).to(device) for mask in masks), allowed=allowed
         )
 
-    def _allowed_tags(self, docs: Sequence[Doc]) -> Optional[Tensor]:
-        """(tokens, tags) bool: the tags each token may have, besides what may follow what; None if
-        any. White space opens and closes no entity, and entities to be kept leave no choice."""
-        tag_set = self.tag_set
-        inner = ~tag_set.opens & (tag_set.legal_ends <= ~tag_set.continues)
-        arrays = [doc.to_array(["IS_SPACE", "ENT_IOB"]) for doc in docs]
-        keep = not self.cfg["overwrite_ents"]
-        if not any(a[:, 0].any() or (keep and (a[:, 1] % 2).any()) for a in arrays):
-            return None
-        parts = []
-        for doc, array in zip(docs, arrays):
-            allowed = np.ones((len(doc), len(tag_set)), dtype=bool)
-            allowed[array[:, 0].astype(bool)] &= inner
-            if keep:
-                self._keep_entities(doc, allowed)
-            parts.append(allowed)
-        return torch.from_numpy(np.concatenate(parts))
-
-    def _keep_entities(self, doc: Doc, allowed: np.ndarray) -> None:
-        tag_set = self.tag_set
-        for ent in doc.ents:
-            known = ent.label_ in self.labels
-            spans = [(0, len(ent), ent.label_)] if known else []
-            allowed[ent.start : ent.end] = False
-            allowed[range(ent.start, ent.end), tag_set.from_spans(spans, len(ent))] = True
-            # Under BIO the next token could otherwise go on with the entity.
-            allowed[ent.end : ent.end + 1, tag_set.continues] = False
-        for i in _blocked(doc):
-            allowed[i] = False
-            allowed[i, 0] = True
+    def _confidences(
+        self, potentials: Potentials, tags: Tensor, spans: Sequence[Sequence[Tuple[int, int, str]]]
+    ) -> List[float]:
+        """The probability of each span of a batch, in order."""
+        offsets = (potentials.lengths.cumsum(0) - potentials.lengths).tolist()
+        bounds = [
+            (offset + start, offset + end)
+            for offset, doc_spans in zip(offsets, spans)
+            for start, end, _ in doc_spans
+        ]
+        starts, ends = torch.tensor(bounds, dtype=torch.long, device=tags.device).view(-1, 2).T
+        goes_on = torch.from_numpy(self.tag_set.continues).to(tags.device)
+        return Posterior(potentials).segments(starts, ends, tags, goes_on).tolist()
 
 
 @lru_cache
 def _tag_set(labels: Tuple[str, ...], scheme: Scheme) -> TagSet:
     return TagSet(labels, scheme)
-
-
-def _blocked(doc: Doc) -> List[int]:
-    """The tokens that spaCy's `doc.set_ents(blocked=...)` keeps free of entities."""
-    iob_type = doc.to_array(["ENT_IOB", "ENT_TYPE"])
-    return np.flatnonzero((iob_type[:, 0] == 3) & (iob_type[:, 1] == 0)).tolist()

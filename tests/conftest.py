@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,10 @@ import torch
 
 # The tensors of tests are small: a second thread only waits, and much so on a busy machine.
 torch.set_num_threads(1)
+
+# Read when Triton is imported, by whatever is first to do so.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 @pytest.fixture(scope="session")

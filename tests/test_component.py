@@ -11,6 +11,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Config, fix_random_seed
 
+from spacy_crf_ner.component import Entity
 from spacy_crf_ner.gold import MISSING, biluo_tags, gold_tags
 from spacy_crf_ner.tags import SCHEMES
 
@@ -186,6 +187,7 @@ def test_a_gold_label_that_is_not_known_is_named(trained):
     [
         ({"tag_scheme": "BMES"}, r"tag_scheme.*'BMES' is not .*\['BIO', 'BIOES'\]"),
         ({"overwrite_ents": "perhaps"}, "overwrite_ents"),
+        ({"threshold": 1.5}, "threshold is a probability.*1.5"),
     ],
 )
 def test_impossible_settings_say_which(config, message):
@@ -295,7 +297,7 @@ def test_the_same_alone_and_in_any_batch(trained):
     scores = pipe.model.predict(docs)
     starts = np.cumsum([0, *scores.lengths])
     for i, doc in enumerate(docs):
-        assert pipe.predict([doc])[0].tolist() == together[i].tolist()
+        assert pipe.predict([doc])[0] == together[i]
         if len(doc):
             alone = pipe.model.predict([doc]).emissions
             assert_allclose(scores.emissions[starts[i] : starts[i + 1]], alone, atol=1e-5)
@@ -341,14 +343,71 @@ def test_random_scores_always_give_legal_entities():
             assert doc.ents  # setting them raises if they overlap
 
 
-def test_annotations_from_hand_made_tags():
+def test_annotations_from_hand_made_entities():
     nlp = make_nlp()
-    pipe = nlp.get_pipe("crf_ner")
-    pipe.add_label("PER")
     doc = nlp.make_doc("王明在家")
-    tags = [pipe.tag_set.ids[tag] for tag in ("B-PER", "E-PER", "O", "S-PER")]
-    pipe.set_annotations([doc], [np.array(tags)])
-    assert ents_of(doc) == [(0, 2, "PER"), (3, 4, "PER")]
+    nlp.get_pipe("crf_ner").set_annotations([doc], [[Entity(0, 2, "PER"), Entity(3, 4, "LOC")]])
+    assert ents_of(doc) == [(0, 2, "PER"), (3, 4, "LOC")]
+    assert doc.ents[0]._.confidence is None
+    assert not doc.spans
+
+
+# Confidence
+
+
+def test_confidences_are_the_probabilities_of_the_entities():
+    """Against the sum over all taggings of a short text that have just this entity."""
+    for scheme in SCHEMES:
+        nlp, _ = fit(make_nlp(tag_scheme=scheme, spans_key="crf"), steps=4)
+        pipe = nlp.get_pipe("crf_ner")
+        doc = nlp.make_doc("王明在京")
+        everything = pipe.alternatives(doc, 1000)
+        assert sum(probability for probability, _ in everything) == pytest.approx(1)
+        (entities,) = pipe.predict([doc])
+        best = [ent._replace(confidence=None) for ent in entities]
+        assert everything[0][1] == best
+        assert entities
+        for entity, confidence in zip(best, [ent.confidence for ent in entities]):
+            expected = sum(p for p, others in everything if entity in others)
+            assert confidence == pytest.approx(expected, abs=1e-6)
+
+
+def test_confidences_are_written_where_spacy_users_look():
+    nlp, _ = fit(make_nlp(spans_key="crf"))
+    doc = nlp(TEXTS[0])
+    assert [ent._.confidence for ent in doc.ents] == pytest.approx([1, 1], abs=0.1)
+    scores = doc.spans["crf"].attrs["scores"]
+    assert scores.tolist() == pytest.approx([ent._.confidence for ent in doc.ents])
+    copy = Doc(nlp.vocab).from_bytes(doc.to_bytes())
+    assert copy.spans["crf"].attrs["scores"].tolist() == scores.tolist()
+    assert [ent._.confidence for ent in copy.ents] == [ent._.confidence for ent in doc.ents]
+    (copy,) = DocBin().from_bytes(DocBin(docs=[doc]).to_bytes()).get_docs(nlp.vocab)
+    assert copy.spans["crf"].attrs["scores"].tolist() == scores.tolist()
+    assert not nlp("").spans["crf"]
+
+
+def test_entities_below_the_threshold_are_left_out():
+    nlp, _ = fit(make_nlp(spans_key="crf"), steps=3)
+    doc = nlp("王明去北京上海广州韩梅梅李雷")
+    confidences = [ent._.confidence for ent in doc.ents]
+    assert len(confidences) > 1
+    middle = sorted(confidences)[len(confidences) // 2]
+    nlp.get_pipe("crf_ner").cfg["threshold"] = middle
+    found = [ent._.confidence for ent in nlp(doc.text).ents]
+    assert found == [c for c in confidences if c >= middle]
+    assert len(nlp(doc.text).spans["crf"]) == len(confidences)
+
+
+def test_alternatives(trained):
+    pipe = trained.get_pipe("crf_ner")
+    found = pipe.alternatives(trained.make_doc(TEXTS[0]), 3)
+    assert len(found) == 3
+    probabilities = [probability for probability, _ in found]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert [(e.start, e.end, e.label) for e in found[0][1]] == TRAIN[0][1]
+    assert pipe.alternatives(trained.make_doc(""), 3) == [(1.0, [])]
+    # One token: O, or an entity of either label.
+    assert len(pipe.alternatives(trained.make_doc("王"), 9)) == 3
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

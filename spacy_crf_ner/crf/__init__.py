@@ -6,13 +6,17 @@
 
 from .inference import best_tags, log_likelihood, log_partition, path_scores
 from .module import LinearChainCRF
+from .posterior import Posterior, k_best_tags, minimum_risk_tags
 from .potentials import Potentials
 
 __all__ = [
     "LinearChainCRF",
+    "Posterior",
     "Potentials",
     "best_tags",
+    "k_best_tags",
     "log_likelihood",
     "log_partition",
+    "minimum_risk_tags",
     "path_scores",
 ]

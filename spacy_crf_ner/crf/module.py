@@ -64,6 +64,7 @@ class LinearChainCRF(CRF):
         tokens = self._tokens(emissions, mask)
         potentials = self._potentials(emissions, tokens)
         llh = log_likelihood(potentials, self._batch_first(tags)[tokens])
+        llh = llh.to(torch.promote_types(emissions.dtype, self.transitions.dtype))
         if reduction == "none":
             return llh
         if reduction == "sum":

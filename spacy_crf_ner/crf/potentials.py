@@ -1,14 +1,15 @@
 """The scores that define a linear-chain CRF over a batch of sequences."""
 
 from dataclasses import dataclass, replace
-from typing import Optional
+from functools import cached_property
+from typing import Callable, Optional
 
 import torch
 from torch import Tensor
 
 # The score of what must not be. Finite, so that no difference of two of them is NaN, and so far
-# below any score that exp() of the distance is exactly 0 in float32. The best path to a tag adds at
-# most a few of them up, far from float32's end at 3.4e38.
+# below any score that exp() of the distance is exactly 0. The best path to a tag adds at most a few
+# of them up, far from float32's end at 3.4e38.
 IMPOSSIBLE = -1e30
 
 
@@ -32,6 +33,34 @@ class Potentials:
     transitions: Tensor
     end: Tensor
 
+    @cached_property
+    def sequences(self) -> Tensor:
+        """(N,) int64: the sequence of each token."""
+        # Told its size, torch need not ask the device for it.
+        lengths, n_tokens = self.lengths.to(self.emissions.device), len(self.emissions)
+        indices = torch.arange(len(lengths), device=lengths.device)
+        return torch.repeat_interleave(indices, lengths, output_size=n_tokens)
+
+    @cached_property
+    def firsts(self) -> Tensor:
+        """The first token of each sequence that is not empty."""
+        starts = self.lengths.cumsum(0) - self.lengths
+        return starts[self.lengths > 0].to(self.emissions.device)
+
+    @cached_property
+    def lasts(self) -> Tensor:
+        """The last token of each sequence that is not empty."""
+        ends = self.lengths.cumsum(0)
+        return ends[self.lengths > 0].to(self.emissions.device) - 1
+
+    @cached_property
+    def followers(self) -> Tensor:
+        """The tokens that follow another one in their sequence."""
+        is_first = torch.zeros(len(self.emissions), dtype=torch.bool)
+        starts = self.lengths.cumsum(0) - self.lengths
+        is_first[starts[self.lengths > 0]] = True
+        return (~is_first).nonzero()[:, 0].to(self.emissions.device)
+
     def constrained(
         self,
         legal_starts: Tensor,
@@ -47,13 +76,26 @@ class Potentials:
         allowed (Optional[Tensor]): (N, C) bool. [i, j] False bars tag j from token i.
         RETURNS (Potentials): The same scores with those of the barred set to IMPOSSIBLE.
         """
-        emissions = self.emissions
         return replace(
             self,
-            emissions=emissions if allowed is None else _bar(emissions, allowed),
+            emissions=self.emissions if allowed is None else _bar(self.emissions, allowed),
             start=_bar(self.start, legal_starts),
             transitions=_bar(self.transitions, legal_transitions),
             end=_bar(self.end, legal_ends),
+        )
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Potentials":
+        """Apply a function to each part of the scores.
+
+        function (Callable[[Tensor], Tensor]): Keeps the shape.
+        RETURNS (Potentials): The new scores.
+        """
+        return Potentials(
+            function(self.emissions),
+            self.lengths,
+            function(self.start),
+            function(self.transitions),
+            function(self.end),
         )
 
 

@@ -17,7 +17,7 @@ TYPE = "TYPE"
 
 
 def CharacterEmbed(
-    features: List[str], widths: List[int], rows: List[int]
+    features: List[str], widths: List[int], rows: List[int], feature_dropout: float = 0.0
 ) -> Model[List[Doc], List[Floats2d]]:
     """Embed each token by some of its features, each hashed into a table of its own (Svenstrup et
     al. 2017, "Hash Embeddings"), and concatenate.
@@ -31,8 +31,12 @@ def CharacterEmbed(
     widths (List[int]): The width of each feature's vectors.
     rows (List[int]): The number of rows of each feature's table. Twice the number of frequent
         values is plenty: each value has a sum of four rows, so few share theirs entirely.
+    feature_dropout (float): How often each feature of a token is hidden in training, so that the
+        model learns to do without: no feature of a rare token can be relied on (after Iyyer et al.
+        2015, "Deep Unordered Composition", who hide whole words).
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding, of width sum(widths).
-    RAISES: ValueError for an unknown feature or lists of different lengths.
+    RAISES: ValueError for an unknown feature, lists of different lengths or a feature_dropout
+        outside [0, 1).
     """
     if not len(features) == len(widths) == len(rows) > 0:
         raise ValueError(
@@ -45,12 +49,17 @@ def CharacterEmbed(
                 f"CharacterEmbed: unknown feature {feature!r}. Expected an attribute of spaCy's "
                 f"tokens (NORM, PREFIX, SUFFIX, SHAPE, ...), {', '.join(BIGRAMS)} or {TYPE}."
             )
+    if not 0 <= feature_dropout < 1:
+        raise ValueError(
+            "CharacterEmbed: feature_dropout must be at least 0 and below 1, got "
+            f"{feature_dropout}."
+        )
     tables = [
         HashEmbed(width, n_rows, column=i, seed=i + 1)
         for i, (width, n_rows) in enumerate(zip(widths, rows))
     ]
     model = chain(
-        TokenFeatures(features),
+        TokenFeatures(features, feature_dropout),
         list2ragged(),
         with_array(concatenate(*tables) if len(tables) > 1 else tables[0]),
         ragged2list(),
@@ -59,16 +68,25 @@ def CharacterEmbed(
     return model
 
 
-def TokenFeatures(features: List[str]) -> Model[List[Doc], List[Ints2d]]:
-    """Look up the features of each token: for each document (tokens, features) uint64 hashes."""
-    return Model("token_features", _forward, attrs={"features": features})
+def TokenFeatures(features: List[str], dropout: float = 0.0) -> Model[List[Doc], List[Ints2d]]:
+    """Look up the features of each token.
+
+    features (List[str]): See `CharacterEmbed`.
+    dropout (float): How often each is hidden in training: replaced by 0, the hash of nothing.
+    RETURNS (Model[List[Doc], List[Ints2d]]): For each document (tokens, features) uint64 hashes.
+    """
+    # Not "dropout_rate", which `nlp.update` would set to that of the vectors.
+    attrs = {"features": features, "feature_dropout": dropout}
+    return Model("token_features", _forward, attrs=attrs)
 
 
 def _forward(
     model: Model[List[Doc], List[Ints2d]], docs: List[Doc], is_train: bool
 ) -> Tuple[List[Ints2d], Callable[[List[Ints2d]], List[Doc]]]:
-    features = model.attrs["features"]
+    features, dropout = model.attrs["features"], model.attrs["feature_dropout"]
     arrays = [np.stack([_feature(doc, name) for name in features], axis=1) for doc in docs]
+    if is_train and dropout:
+        arrays = [np.where(np.random.random(a.shape) < dropout, np.uint64(0), a) for a in arrays]
     return [model.ops.asarray2i(array, dtype="uint64") for array in arrays], lambda d_features: []
 
 

@@ -78,6 +78,20 @@ def test_widths_and_hashes_of_unseen_tokens():
     assert not np.allclose(vectors[0][0, :8], vectors[2][0, :8])
 
 
+def test_features_are_hidden_in_training_only():
+    fix_random_seed(0)
+    docs = [spacy.blank("zh").make_doc("北京欢迎你" * 200)]
+    model = TokenFeatures(["NORM", "TYPE"], dropout=0.25)
+    (seen,) = model.predict(docs)
+    assert seen.all()
+    (trained,), _ = model.begin_update(docs)
+    hidden = trained == 0
+    assert np.array_equal(trained[~hidden], seen[~hidden])
+    assert hidden.mean() == pytest.approx(0.25, abs=0.05)
+    # Each feature for itself.
+    assert (hidden[:, 0] & hidden[:, 1]).mean() == pytest.approx(0.0625, abs=0.03)
+
+
 def test_one_feature_is_enough():
     docs = [spacy.blank("zh").make_doc("北京")]
     model = CharacterEmbed(["NORM"], widths=[8], rows=[100])
@@ -88,5 +102,7 @@ def test_one_feature_is_enough():
 def test_impossible_settings_say_which():
     with pytest.raises(ValueError, match="same length.*got 2, 1 and 2"):
         CharacterEmbed(["NORM", "TYPE"], widths=[8], rows=[10, 10])
+    with pytest.raises(ValueError, match=r"feature_dropout must be.*got 1\.0"):
+        CharacterEmbed(["NORM"], widths=[8], rows=[10], feature_dropout=1.0)
     with pytest.raises(ValueError, match="unknown feature 'BIGRAM'.*BIGRAM_LEFT"):
         CharacterEmbed(["BIGRAM"], widths=[8], rows=[10])

@@ -1,0 +1,114 @@
+"""What a linear-chain CRF believes: exact probabilities of tags, of segments and of taggings."""
+
+from dataclasses import replace
+from functools import cached_property
+from typing import Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from . import recursions
+from .inference import _precise, path_scores
+from .potentials import IMPOSSIBLE, Potentials
+
+
+class Posterior:
+    """The distribution over the taggings of a batch, given its scores.
+
+    It is a Markov chain from the first token of a sequence to the last (Lafferty et al. 2001), so
+    all follows from the probabilities of the first tag and of each tag after each. These are taken
+    token by token, which loses no precision in long sequences.
+    """
+
+    def __init__(self, potentials: Potentials) -> None:
+        """Take the scores; what is asked for is computed when it is.
+
+        potentials (Potentials): The scores.
+        """
+        self._p = _precise(potentials)
+        self._sums = recursions.Sums(self._p)
+
+    @cached_property
+    def marginals(self) -> Tensor:
+        """(N, C): the probability of each tag of each token. Each row sums to 1."""
+        ones = self._p.emissions.new_ones(len(self._p.emissions))
+        return self._sums.posteriors(ones)[0]
+
+    @cached_property
+    def _following(self) -> Tensor:
+        """(N, C): the log-sum over all taggings from each token on, up to a constant a token."""
+        return self._p.emissions + self._sums.backward()
+
+    def log_probabilities(self, tags: Tensor) -> Tensor:
+        """The log-probability of a tagging of each sequence.
+
+        tags (Tensor): (N,) int64.
+        RETURNS (Tensor): (B,) float64.
+        """
+        return path_scores(self._p, tags) - self._sums.log_z
+
+    def segments(self, starts: Tensor, ends: Tensor, tags: Tensor, goes_on: Tensor) -> Tensor:
+        """The probability that just these tokens are a segment: that each has the tag it has in a
+        tagging, and that the token after does not go on with it. Summed over all taggings of the
+        rest of the sequence; not a product of token probabilities.
+
+        starts (Tensor): (M,) int64, the first token of each segment, counted through the batch.
+        ends (Tensor): (M,) int64, one past the last.
+        tags (Tensor): (N,) int64; those outside of the segments do not matter.
+        goes_on (Tensor): (C,) bool: the tags that a token has which goes on with a segment.
+        RETURNS (Tensor): (M,) probabilities.
+        """
+        first = self.marginals[starts, tags[starts]].log()
+        # All tokens of the segments but the first: each given the tag before it.
+        lengths = ends - starts - 1
+        segment = torch.repeat_interleave(torch.arange(len(starts), device=starts.device), lengths)
+        offset = torch.arange(len(segment), device=starts.device)
+        offset = offset - (lengths.cumsum(0) - lengths)[segment]
+        inner = starts[segment] + 1 + offset
+        steps = self._given(inner, tags).gather(1, tags[inner, None])[:, 0]
+        logs = first.index_add(0, segment, steps)
+        # The token after, if the sequence has one.
+        has_next = (ends < len(tags)) & ~torch.isin(ends, self._p.firsts)
+        after = self._given(ends[has_next], tags)
+        logs[has_next] += torch.where(goes_on, -torch.inf, after).logsumexp(1)
+        return logs.exp()
+
+    def _given(self, tokens: Tensor, tags: Tensor) -> Tensor:
+        """(M, C): log-probabilities of the tags of tokens, given that of the token before."""
+        scores = self._p.transitions[tags[tokens - 1]] + self._following[tokens]
+        return torch.log_softmax(scores, dim=1)
+
+
+@torch.no_grad()
+def k_best_tags(potentials: Potentials, k: int) -> Tuple[Tensor, Tensor]:
+    """The k most probable taggings of each sequence.
+
+    potentials (Potentials): The scores.
+    k (int): How many, at least 1.
+    RETURNS (Tuple[Tensor, Tensor]): (N, k) int64 tag ids, the best first; and (B, k) float64
+        probabilities, 0 where a sequence has fewer possible taggings.
+    """
+    p = _precise(potentials)
+    tags, scores = recursions.k_best(p.map(Tensor.cpu), k)
+    log_z = recursions.Sums(p).log_z
+    return tags.to(log_z.device), (scores.to(log_z.device) - log_z[:, None]).exp()
+
+
+@torch.no_grad()
+def minimum_risk_tags(potentials: Potentials, posterior: Optional[Posterior] = None) -> Tensor:
+    """The possible tagging with the highest expected number of right tags (minimum Bayes risk under
+    Hamming loss; Stoyanov and Eisner 2012).
+
+    potentials (Potentials): The scores; what they bar stays barred.
+    posterior (Optional[Posterior]): Their posterior, if there is one already.
+    RETURNS (Tensor): (N,) int64 tag ids.
+    """
+    posterior = posterior or Posterior(potentials)
+    p = _precise(potentials)
+    only_possible = p.map(_only_possible)
+    gains = replace(only_possible, emissions=only_possible.emissions + posterior.marginals)
+    return recursions.viterbi(gains)
+
+
+def _only_possible(scores: Tensor) -> Tensor:
+    return torch.where(scores > IMPOSSIBLE / 2, 0.0, IMPOSSIBLE).to(scores.dtype)

@@ -1,0 +1,198 @@
+"""The recursions as Triton kernels: each runs whole, for all sequences, in one launch.
+
+A sequence is one program of the grid, which keeps the transition matrix in registers while it walks
+over the tokens; a step costs no launch and reads no more than its row of emissions. Importing this
+module needs Triton. Under Triton's interpreter (TRITON_INTERPRET=1, set before Triton is first
+imported) the kernels run on the CPU, slowly.
+
+Tags are padded to a power of two, as Triton wants it, with lanes that score -inf everywhere.
+"""
+
+from dataclasses import replace
+from typing import Tuple
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from ..potentials import Potentials
+from . import reference
+
+
+def forward(p: Potentials) -> Tuple[Tensor, Tensor]:
+    """The same as `reference.forward`.
+
+    p (Potentials): The scores, in float32 or float64.
+    RETURNS (Tuple[Tensor, Tensor]): (N, C) in the precision of the scores and (B,) float64.
+    """
+    alphas = p.emissions.new_empty(p.emissions.shape)
+    log_z = p.emissions.new_zeros(len(p.lengths), dtype=torch.float64)
+    _launch(_forward, p, alphas, log_z)
+    return alphas, log_z
+
+
+def posteriors(p: Potentials, alphas: Tensor, weights: Tensor) -> Tuple[Tensor, Tensor]:
+    """The same as `reference.posteriors`.
+
+    p (Potentials): The scores, in float32 or float64.
+    alphas (Tensor): (N, C), what `forward` returned.
+    weights (Tensor): (N,) how much each token counts.
+    RETURNS (Tuple[Tensor, Tensor]): (N, C) and (C, C) in the precision of the scores.
+    """
+    return reference.combine(p, alphas, backward(p), weights)
+
+
+def backward(p: Potentials) -> Tensor:
+    """The same as `reference.backward`.
+
+    p (Potentials): The scores, in float32 or float64.
+    RETURNS (Tensor): (N, C) in the precision of the scores.
+    """
+    betas = p.emissions.new_empty(p.emissions.shape)
+    # Transposed in memory, not by its strides: Triton spreads a block over the threads along the
+    # axis that is contiguous, and the sums are cheaper along the other one.
+    _launch(_backward, replace(p, transitions=p.transitions.T), betas)
+    return betas
+
+
+def viterbi(p: Potentials) -> Tensor:
+    """The same as `reference.viterbi`.
+
+    p (Potentials): The scores, in float32 or float64.
+    RETURNS (Tensor): (N,) int64.
+    """
+    came_from = p.emissions.new_empty(p.emissions.shape, dtype=torch.int16)
+    best = p.emissions.new_empty(len(p.emissions), dtype=torch.int64)
+    _launch(_viterbi, p, came_from, best)
+    return best
+
+
+def _launch(kernel: triton.JITFunction, p: Potentials, *results: Tensor) -> None:
+    if not len(p.emissions):
+        return
+    offsets = torch.cat([p.lengths.new_zeros(1), p.lengths.cumsum(0)]).to(p.emissions.device)
+    scores = (p.emissions, p.start, p.transitions, p.end)
+    n_tags = len(p.start)
+    # Less than 8 transitions to a thread of one warp would gain nothing.
+    block = max(16, triton.next_power_of_2(n_tags))
+    # Up to 128 tags, 32 transitions to a thread, which leaves registers for the sums. With more the
+    # compiler moves some to memory: right, but slow. 16 warps are as many as AMD's GPUs allow.
+    num_warps = min(max(block * block // 1024, 1), 16)
+    # Triton launches on the current device, which need not be that of the tensors.
+    with torch.cuda.device_of(p.emissions):
+        kernel[(len(p.lengths),)](
+            *[score.contiguous() for score in scores],
+            offsets,
+            *results,
+            N_TAGS=n_tags,
+            BLOCK=block,
+            num_warps=num_warps,
+        )
+
+
+@triton.jit
+def _forward(
+    emissions, start, transitions, end, offsets, alphas, log_z,
+    N_TAGS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    sequence = tl.program_id(0)
+    first, stop = tl.load(offsets + sequence), tl.load(offsets + sequence + 1)
+    if first < stop:
+        pairs = _load_pairs(transitions, N_TAGS, BLOCK)  # (from, to)
+        score = _load_row(start, 0, N_TAGS, BLOCK) + _load_row(emissions, first, N_TAGS, BLOCK)
+        alpha, step = _normalise(score)
+        _store_row(alphas, first, alpha, N_TAGS, BLOCK)
+        total = step.to(tl.float64)
+        for token in range(first + 1, stop):
+            # Asked for before the sum, so that it arrives meanwhile.
+            emission = _load_row(emissions, token, N_TAGS, BLOCK)
+            alpha, step = _normalise(_log_sum_exp(alpha[:, None] + pairs) + emission)
+            _store_row(alphas, token, alpha, N_TAGS, BLOCK)
+            total += step
+        total += _log_sum_exp(alpha + _load_row(end, 0, N_TAGS, BLOCK))
+        tl.store(log_z + sequence, total)
+
+
+@triton.jit
+def _backward(
+    emissions, start, transitions, end, offsets, betas,
+    N_TAGS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    sequence = tl.program_id(0)
+    first, stop = tl.load(offsets + sequence), tl.load(offsets + sequence + 1)
+    if first < stop:
+        pairs = _load_pairs(transitions, N_TAGS, BLOCK)  # (to, from)
+        beta = _load_row(end, 0, N_TAGS, BLOCK)
+        _store_row(betas, stop - 1, beta, N_TAGS, BLOCK)
+        for token in range(stop - 1, first, -1):
+            following = _load_row(emissions, token, N_TAGS, BLOCK) + beta
+            beta, _ = _normalise(_log_sum_exp(following[:, None] + pairs))
+            _store_row(betas, token - 1, beta, N_TAGS, BLOCK)
+
+
+@triton.jit
+def _viterbi(
+    emissions, start, transitions, end, offsets, came_from, best,
+    N_TAGS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    sequence = tl.program_id(0)
+    first, stop = tl.load(offsets + sequence), tl.load(offsets + sequence + 1)
+    if first < stop:
+        pairs = _load_pairs(transitions, N_TAGS, BLOCK)  # (from, to)
+        score = _load_row(start, 0, N_TAGS, BLOCK) + _load_row(emissions, first, N_TAGS, BLOCK)
+        for token in range(first + 1, stop):
+            emission = _load_row(emissions, token, N_TAGS, BLOCK)
+            score, tag_before = _max(score[:, None] + pairs, N_TAGS)
+            _store_row(came_from, token, tag_before, N_TAGS, BLOCK)
+            score += emission
+            score -= tl.max(score, axis=0)  # keeps long sequences precise
+        _, tag = _max(score + _load_row(end, 0, N_TAGS, BLOCK), N_TAGS)
+        tl.store(best + stop - 1, tag)
+        # From here on each thread reads what others of its program wrote.
+        tl.debug_barrier()
+        for token in range(stop - 1, first, -1):
+            tag = tl.load(came_from + token * N_TAGS + tag).to(tl.int32)
+            tl.store(best + token - 1, tag)
+
+
+@triton.jit
+def _load_row(scores, row, N_TAGS: tl.constexpr, BLOCK: tl.constexpr):
+    tags = tl.arange(0, BLOCK)
+    return tl.load(scores + row * N_TAGS + tags, tags < N_TAGS, other=float("-inf"))
+
+
+@triton.jit
+def _store_row(results, row, values, N_TAGS: tl.constexpr, BLOCK: tl.constexpr):
+    tags = tl.arange(0, BLOCK)
+    tl.store(results + row * N_TAGS + tags, values, tags < N_TAGS)
+
+
+@triton.jit
+def _load_pairs(transitions, N_TAGS: tl.constexpr, BLOCK: tl.constexpr):
+    rows, columns = tl.arange(0, BLOCK)[:, None], tl.arange(0, BLOCK)[None, :]
+    real = (rows < N_TAGS) & (columns < N_TAGS)
+    return tl.load(transitions + rows * N_TAGS + columns, real, other=float("-inf"))
+
+
+@triton.jit
+def _log_sum_exp(scores):
+    """Over the first axis. -inf where all are, as in the padding, and not NaN."""
+    highest = tl.max(scores, axis=0)
+    highest = tl.where(highest == float("-inf"), 0.0, highest)
+    return tl.log(tl.sum(tl.exp(scores - highest), axis=0)) + highest
+
+
+@triton.jit
+def _normalise(scores):
+    """Take off a row what makes its exp sum to 1, and return both."""
+    total = _log_sum_exp(scores)
+    return scores - total, total
+
+
+@triton.jit
+def _max(scores, N_TAGS: tl.constexpr):
+    """Over the first axis: the highest score and its tag, the lowest tag of equals."""
+    score, tag = tl.max(scores, axis=0, return_indices=True, return_indices_tie_break_left=True)
+    # Scores of NaN may choose a lane of the padding, which is no place in memory.
+    return score, tl.minimum(tag, N_TAGS - 1)

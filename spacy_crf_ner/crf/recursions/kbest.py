@@ -1,0 +1,80 @@
+"""The k best taggings, compiled by numba; always on the CPU."""
+
+from typing import Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..potentials import IMPOSSIBLE, Potentials
+from .cpu import _jit, _run, _to_numpy
+
+
+def k_best(p: Potentials, k: int) -> Tuple[Tensor, Tensor]:
+    """The k taggings of the highest scores of each sequence (list Viterbi; Seshadri and Sundberg
+    1994, the parallel algorithm).
+
+    p (Potentials): The scores, on the CPU.
+    k (int): How many, at least 1.
+    RETURNS (Tuple[Tensor, Tensor]): (N, k) int64 tag ids, best first; and (B, k) float64 scores,
+        -inf where a sequence has fewer possible taggings.
+    """
+    emissions, start, matrix, end = (
+        _to_numpy(scores) for scores in (p.emissions, p.start, p.transitions, p.end)
+    )
+    n_tokens, n_tags = emissions.shape
+    came_from = np.zeros((n_tokens, n_tags, k), dtype=np.int32)
+    tags = np.zeros((n_tokens, k), dtype=np.int64)
+    scores = np.full((len(p.lengths), k), -np.inf)
+    scores[p.lengths.numpy() == 0, 0] = 0.0
+    _run(_k_best, p, emissions, start, matrix, end, came_from, tags, scores)
+    scores[scores < IMPOSSIBLE / 2] = -np.inf
+    return torch.from_numpy(tags), torch.from_numpy(scores)
+
+
+@_jit
+def _insert(score, source, best, sources):
+    """Put a score in its place in a list that falls, and its source beside it."""
+    r = best.size - 1
+    while r > 0 and best[r - 1] < score:
+        best[r], sources[r] = best[r - 1], sources[r - 1]
+        r -= 1
+    best[r], sources[r] = score, source
+
+
+@_jit
+def _k_best(first, last, offsets, emissions, start, matrix, end, came_from, tags, scores):
+    n_tags, k = end.size, tags.shape[1]
+    # [j, r]: the score of the r-th best path to tag j. A source is the tag before times k, plus
+    # which of its paths.
+    score, best = np.empty((n_tags, k)), np.empty((n_tags, k))
+    final = np.empty(k, dtype=np.int32)
+    for b in range(first, last):
+        begin, stop = offsets[b], offsets[b + 1]
+        if begin == stop:
+            continue
+        score[:] = -np.inf
+        score[:, 0] = start + emissions[begin]
+        for n in range(begin + 1, stop):
+            best[:] = -np.inf
+            for j in range(n_tags):
+                for i in range(n_tags):
+                    for r in range(k):
+                        y = score[i, r] + matrix[i, j]
+                        if y <= best[j, k - 1]:
+                            break
+                        _insert(y, i * k + r, best[j], came_from[n, j])
+                best[j] += emissions[n, j]
+            score[:] = best
+        final[:] = 0
+        for i in range(n_tags):
+            for r in range(k):
+                y = score[i, r] + end[i]
+                if y <= scores[b, k - 1]:
+                    break
+                _insert(y, i * k + r, scores[b], final)
+        for r in range(k):
+            source = final[r]
+            for n in range(stop - 1, begin - 1, -1):
+                tags[n, r] = source // k
+                source = came_from[n, source // k, source % k]

@@ -1,0 +1,139 @@
+"""The Triton kernels against the reference: on a GPU where there is one, else interpreted."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+from spacy_crf_ner.crf.potentials import IMPOSSIBLE, Potentials
+from spacy_crf_ner.crf.recursions import reference
+from spacy_crf_ner.tags import TagSet
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+pytest.importorskip("triton")
+from spacy_crf_ner.crf.recursions import gpu  # noqa: E402
+
+# The interpreter's numpy minds the log of 0, which is right for the lanes of the padding.
+pytestmark = pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+
+LENGTHS = [3, 0, 5, 1, 2, 0, 7]
+
+
+def make_potentials(n_tags, lengths=LENGTHS, scale=1.0):
+    generator = torch.Generator().manual_seed(n_tags)
+
+    def randn(*shape):
+        return torch.randn(*shape, generator=generator) * scale
+
+    return Potentials(
+        randn(sum(lengths), n_tags),
+        torch.tensor(lengths, dtype=torch.long),
+        randn(n_tags),
+        randn(n_tags, n_tags),
+        randn(n_tags),
+    )
+
+
+def legal(p, tag_set):
+    masks = (tag_set.legal_starts, tag_set.legal_transitions, tag_set.legal_ends)
+    return p.constrained(*[torch.from_numpy(mask) for mask in masks])
+
+
+def check(p):
+    """Compare with the reference and return (alphas, log Z, betas, tags)."""
+    expected = results_of(reference, p)
+    got = results_of(gpu, p.map(lambda scores: scores.to(DEVICE)))
+    assert {result.device.type for result in got} == {DEVICE}
+    got = [result.cpu() for result in got]
+    # Results are differences of scores, and so as imprecise as the largest of those.
+    scores = torch.cat([x.flatten() for x in (p.emissions, p.start, p.transitions, p.end)])
+    largest = scores[scores > IMPOSSIBLE / 2].abs().max().item()
+    eps = torch.finfo(p.emissions.dtype).eps
+    for ours, theirs in zip(got, expected):
+        torch.testing.assert_close(ours, theirs, rtol=20 * eps, atol=10 * eps * (10 + largest))
+    return got
+
+
+def results_of(module, p):
+    # The rows of `backward` are defined up to a constant.
+    betas = module.backward(p).log_softmax(1)
+    return [*module.forward(p), betas, module.viterbi(p)]
+
+
+@pytest.mark.parametrize("n_tags", [1, 2, 5, 17, 41])
+def test_like_the_reference(n_tags):
+    check(make_potentials(n_tags))
+
+
+def test_double_precision():
+    check(make_potentials(5).map(torch.Tensor.double))
+
+
+@pytest.mark.parametrize(("n_tags", "lengths"), [(70, [2, 3]), (200, [3])])
+def test_many_tags(n_tags, lengths):
+    check(make_potentials(n_tags, lengths))
+
+
+@pytest.mark.parametrize("n_labels", [0, 1, 4, 10])
+def test_impossible_transitions(n_labels):
+    tag_set = TagSet(tuple("ABCDEFGHIJ"[:n_labels]), "BIOES")
+    *_, tags = check(legal(make_potentials(len(tag_set)), tag_set))
+    for path in tags.split(LENGTHS):
+        assert all(tag_set.legal_transitions[i, j] for i, j in pairwise(path.tolist()))
+
+
+def test_nothing_possible():
+    p = make_potentials(3)
+    none = torch.zeros(3, 3, dtype=torch.bool)
+    alphas, log_z, betas, _ = check(p.constrained(none[0], none, none[0]))
+    assert all(torch.isfinite(result).all() for result in (alphas, log_z, betas))
+
+
+@pytest.mark.parametrize("scale", [1e4, 0.0])
+def test_large_and_equal_scores(scale):
+    p = make_potentials(5, scale=scale)
+    check(p)
+    *_, tags = check(legal(p, TagSet(("A",), "BIOES")))
+    if not scale:
+        assert tags.unique().tolist() == [0]
+
+
+@pytest.mark.parametrize("shift", [1e4, -1e4])
+def test_scores_far_from_zero(shift):
+    p = make_potentials(5)
+    check(replace(p, emissions=p.emissions + shift, transitions=p.transitions - shift))
+
+
+def test_a_long_sequence_is_precise():
+    p = make_potentials(5, lengths=[300])
+    check(replace(p, emissions=p.emissions + 1e4))
+
+
+def test_equal_scores_give_the_lowest_tag():
+    generator = torch.Generator().manual_seed(0)
+    p = make_potentials(17, lengths=[20])
+    check(p.map(lambda scores: torch.randint(2, scores.shape, generator=generator).float()))
+
+
+def test_scores_that_are_not_contiguous():
+    p = make_potentials(5)
+    emissions = torch.stack([p.emissions, p.emissions + 1], dim=2)[..., 0]
+    transposed = replace(p, emissions=emissions, transitions=p.transitions.T)
+    assert not transposed.emissions.is_contiguous()
+    check(transposed)
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="the interpreter raises an error on NaN")
+def test_nan_scores_give_tags_in_range():
+    p = make_potentials(5).map(lambda scores: scores.to(DEVICE))
+    tags = gpu.viterbi(replace(p, emissions=p.emissions * float("nan")))
+    assert all(0 <= tag < 5 for tag in tags.tolist())
+
+
+@pytest.mark.parametrize("lengths", [[], [0], [0, 0]])
+def test_nothing_to_tag(lengths):
+    alphas, log_z, betas, tags = check(make_potentials(3, lengths))
+    assert alphas.shape == betas.shape == (0, 3)
+    assert log_z.tolist() == [0.0] * len(lengths)
+    assert tags.tolist() == []
