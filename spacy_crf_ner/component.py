@@ -4,7 +4,7 @@ import os
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import srsly
@@ -18,19 +18,13 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, torch2xp, xp2torch
-from torch import Tensor
 
 from .constraints import allowed_tags, blocked_tokens
-from .crf import (
-    Posterior,
-    Potentials,
-    best_tags,
-    k_best_tags,
-    log_partition,
-    path_scores,
-)
-from .gold import MISSING, gold_tags, survey_gold
+from .crf import Potentials, best_tags, k_best_tags
+from .gold import gold_tags, incorrect_spans, survey_gold
 from .layers.tagger import Scores
+from .loss import IncorrectSpan, constrain, negative_log_likelihood
+from .spans import Entity, probable_spans, split_tags, with_confidences
 from .tags import Scheme, TagSet
 from .weights import check_storable, from_safetensors, to_safetensors
 
@@ -57,16 +51,6 @@ dropout = 0.0
 )["model"]
 
 
-class Entity(NamedTuple):
-    """An entity that was found: tokens from start to before end, its label, and the probability
-    that just these tokens are an entity of this label, if it was asked for."""
-
-    start: int
-    end: int
-    label: str
-    confidence: Optional[float] = None
-
-
 # OpenMP's threads do not survive a fork: a child of `nlp.pipe(n_process=2)` would wait for them
 # forever at its first parallel operation in torch. One thread a process needs none.
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
@@ -80,6 +64,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
         "model": DEFAULT_MODEL,
         "tag_scheme": "BIOES",
         "overwrite_ents": False,
+        "incorrect_spans_key": None,
         "spans_key": None,
         "threshold": 0.0,
         "scorer": {"@scorers": "spacy_crf_ner.ner_scorer.v1"},
@@ -98,6 +83,7 @@ def make_crf_ner(
     model: Model[List[Doc], Scores],
     tag_scheme: Scheme,
     overwrite_ents: bool,
+    incorrect_spans_key: Optional[str],
     spans_key: Optional[str],
     threshold: float,
     scorer: Optional[Callable],
@@ -108,6 +94,8 @@ def make_crf_ner(
     tag_scheme (Scheme): "BIOES" or "BIO": how entities are written as tags inside.
     overwrite_ents (bool): Whether to replace the entities that a document already has. If not, they
         stay, and the others are found around them.
+    incorrect_spans_key (Optional[str]): Where in `doc.spans` of gold documents there are spans that
+        are known to be no entities, as for spaCy's `ner`. None: nowhere.
     spans_key (Optional[str]): Where in `doc.spans` to write the entities found with the exact
         probability of each as its score, which is `ent._.confidence` as well. None: nowhere.
     threshold (float): The probability below which an entity is left out of `doc.ents`.
@@ -119,6 +107,7 @@ def make_crf_ner(
         name,
         tag_scheme=tag_scheme,
         overwrite_ents=overwrite_ents,
+        incorrect_spans_key=incorrect_spans_key,
         spans_key=spans_key,
         threshold=threshold,
         scorer=scorer,
@@ -139,6 +128,7 @@ class CRFEntityRecognizer(TrainablePipe):
         *,
         tag_scheme: Scheme = "BIOES",
         overwrite_ents: bool = False,
+        incorrect_spans_key: Optional[str] = None,
         spans_key: Optional[str] = None,
         threshold: float = 0.0,
         scorer: Optional[Callable] = None,
@@ -159,6 +149,7 @@ class CRFEntityRecognizer(TrainablePipe):
             "labels": [],
             "tag_scheme": tag_scheme,
             "overwrite_ents": overwrite_ents,
+            "incorrect_spans_key": incorrect_spans_key,
             "spans_key": spans_key,
             "threshold": threshold,
         }
@@ -215,16 +206,12 @@ class CRFEntityRecognizer(TrainablePipe):
         allowed = allowed_tags(docs, self.tag_set, keep_ents=not self.cfg["overwrite_ents"])
         if allowed is not None:
             allowed = torch.from_numpy(allowed).to(potentials.emissions.device)
-        potentials = self._legal(potentials, allowed)
+        potentials = constrain(potentials, self.tag_set, allowed)
         tags = best_tags(potentials)
-        spans = [
-            self.tag_set.to_spans(doc_tags)
-            for doc_tags in np.split(tags.cpu().numpy(), np.cumsum(lengths)[:-1])
-        ]
+        spans = split_tags(tags, potentials.lengths, self.tag_set)
         if self.cfg["spans_key"] is None and not self.cfg["threshold"]:
-            return [[Entity(*span) for span in doc_spans] for doc_spans in spans]
-        confidences = iter(self._confidences(potentials, tags, spans))
-        return [[Entity(*span, next(confidences)) for span in doc_spans] for doc_spans in spans]
+            return [[Entity(*span) for span in some] for some in spans]
+        return with_confidences(potentials, tags, spans, self.tag_set)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[List[Entity]]) -> None:
         """Set `doc.ents` of documents, and their confidences if there are any.
@@ -264,7 +251,7 @@ class CRFEntityRecognizer(TrainablePipe):
         """
         if not len(doc):
             return [(1.0, [])]
-        potentials = self._legal(self._potentials(self.model.predict([doc])))
+        potentials = constrain(self._potentials(self.model.predict([doc])), self.tag_set)
         tags, probabilities = k_best_tags(potentials, k)
         return [
             (probability, [Entity(*span) for span in self.tag_set.to_spans(path)])
@@ -272,12 +259,23 @@ class CRFEntityRecognizer(TrainablePipe):
             if probability
         ]
 
+    def probable_spans(self, docs: Iterable[Doc], threshold: float) -> List[List[Entity]]:
+        """All spans that are entities with some probability, among `doc.ents` or not.
+
+        docs (Iterable[Doc]): The documents; they are not modified.
+        threshold (float): The least probability, above 0.
+        RETURNS (List[List[Entity]]): For each document its spans by position. They may overlap.
+        """
+        docs = list(docs)
+        if not any(len(doc) for doc in docs):
+            return [[] for _ in docs]
+        potentials = constrain(self._potentials(self.model.predict(docs)), self.tag_set)
+        return probable_spans(potentials, self.tag_set, threshold)
+
     def get_loss(self, examples: Iterable[Example], scores: Scores) -> Tuple[float, Scores]:
         """The negative log-likelihood of the gold tags, a mean over documents, and its gradient.
 
-        Tokens whose tag is not known are marginalised: the likelihood is that of all taggings which
-        agree with what is known (Tsuboi et al. 2008, "Training conditional random fields using
-        incomplete annotations").
+        See `loss.negative_log_likelihood` for tokens whose tag is not known.
 
         examples (Iterable[Example]): The batch.
         scores (Scores): What the model says of it.
@@ -287,18 +285,12 @@ class CRFEntityRecognizer(TrainablePipe):
             number (E910).
         """
         validate_examples(examples, "CRFEntityRecognizer.get_loss")
-        gold = np.concatenate([gold_tags(eg, self.tag_set) for eg in examples])
+        examples = list(examples)
         raw = self._potentials(scores, requires_grad=True)
-        device = raw.emissions.device
-        tags = torch.from_numpy(gold).to(device)
-        potentials = self._legal(raw)
-        if (gold == MISSING).any():
-            known = torch.nn.functional.one_hot(tags.clamp(min=0), len(self.tag_set)).bool()
-            allowed = known | (tags == MISSING)[:, None]
-            numerator = log_partition(self._legal(raw, allowed))
-        else:
-            numerator = path_scores(potentials, tags)
-        loss = (log_partition(potentials) - numerator).sum() / len(raw.lengths)
+        gold = np.concatenate([gold_tags(eg, self.tag_set) for eg in examples])
+        tags = torch.from_numpy(gold).to(raw.emissions.device)
+        incorrect = self._incorrect_spans(examples)
+        loss = negative_log_likelihood(raw, tags, self.tag_set, incorrect) / len(examples)
         if not torch.isfinite(loss):
             raise ValueError(Errors.E910.format(name=self.name))
         d_emissions, d_start, d_transitions, d_end = torch.autograd.grad(
@@ -422,26 +414,16 @@ class CRFEntityRecognizer(TrainablePipe):
         lengths = torch.from_numpy(self.model.ops.to_numpy(scores.lengths)).long()
         return Potentials(tensors[0], lengths, *tensors[1:])
 
-    def _legal(self, potentials: Potentials, allowed: Optional[Tensor] = None) -> Potentials:
-        tag_set, device = self.tag_set, potentials.emissions.device
-        masks = (tag_set.legal_starts, tag_set.legal_transitions, tag_set.legal_ends)
-        return potentials.constrained(
-            *(torch.from_numpy(mask).to(device) for mask in masks), allowed=allowed
-        )
-
-    def _confidences(
-        self, potentials: Potentials, tags: Tensor, spans: Sequence[Sequence[Tuple[int, int, str]]]
-    ) -> List[float]:
-        """The probability of each span of a batch, in order."""
-        offsets = (potentials.lengths.cumsum(0) - potentials.lengths).tolist()
-        bounds = [
-            (offset + start, offset + end)
-            for offset, doc_spans in zip(offsets, spans)
-            for start, end, _ in doc_spans
+    def _incorrect_spans(self, examples: Sequence[Example]) -> List[IncorrectSpan]:
+        key = self.cfg["incorrect_spans_key"]
+        if key is None:
+            return []
+        starts = np.cumsum([0, *(len(eg.predicted) for eg in examples)]).tolist()
+        return [
+            IncorrectSpan(i, starts[i] + start, starts[i] + end, label)
+            for i, eg in enumerate(examples)
+            for start, end, label in incorrect_spans(eg, key, self.tag_set)
         ]
-        starts, ends = torch.tensor(bounds, dtype=torch.long, device=tags.device).view(-1, 2).T
-        goes_on = torch.from_numpy(self.tag_set.continues).to(tags.device)
-        return Posterior(potentials).segments(starts, ends, tags, goes_on).tolist()
 
 
 @lru_cache

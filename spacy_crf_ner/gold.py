@@ -1,7 +1,7 @@
 """Gold annotation as tag ids, and what of it cannot be used."""
 
 from functools import lru_cache
-from typing import Dict, Iterable, List, NamedTuple, Optional
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 from spacy.tokens import Span
@@ -59,6 +59,26 @@ def gold_tags(example: Example, tag_set: TagSet) -> np.ndarray:
             f"The gold tag {error} is of no label of the component, which has "
             f"{', '.join(tag_set.labels)}. Call `add_label` first, or initialize with all labels."
         ) from None
+
+
+def incorrect_spans(example: Example, key: str, tag_set: TagSet) -> List[Tuple[int, int, str]]:
+    """The spans that are known to be no entities. One without a label is none of any label.
+
+    example (Example): The example; its reference has the spans.
+    key (str): Where in `doc.spans`.
+    tag_set (TagSet): The tags. Other labels cannot be found anyway, and are passed over.
+    RETURNS (List[Tuple[int, int, str]]): Tokens of the predicted document, and the label; without
+        those that do not align.
+    """
+    if key not in example.reference.spans:
+        return []
+    spans = example.get_aligned_spans_y2x(example.reference.spans[key], allow_overlap=True)
+    return [
+        (span.start, span.end, label)
+        for span in spans
+        for label in ([span.label_] if span.label_ else tag_set.labels)
+        if label in tag_set.labels
+    ]
 
 
 def biluo_tags(example: Example) -> List[Optional[str]]:

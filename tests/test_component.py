@@ -11,8 +11,8 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Config, fix_random_seed
 
-from spacy_crf_ner.component import Entity
 from spacy_crf_ner.gold import MISSING, biluo_tags, gold_tags
+from spacy_crf_ner.spans import Entity
 from spacy_crf_ner.tags import SCHEMES
 
 TRAIN = [

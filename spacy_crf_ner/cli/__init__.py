@@ -4,6 +4,7 @@ import typer
 from spacy.cli._util import app as spacy_app
 
 from .annotate import annotate_cli
+from .benchmark import app as benchmark_app
 from .convert import convert_cli
 from .evaluate import evaluate_cli
 
@@ -13,5 +14,6 @@ app = typer.Typer(name="crf", help=HELP, no_args_is_help=True, rich_markup_mode=
 app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("annotate")(annotate_cli)
+app.add_typer(benchmark_app)
 
 spacy_app.add_typer(app)

@@ -65,17 +65,22 @@ class Posterior:
         offset = torch.arange(len(segment), device=starts.device)
         offset = offset - (lengths.cumsum(0) - lengths)[segment]
         inner = starts[segment] + 1 + offset
-        steps = self._given(inner, tags).gather(1, tags[inner, None])[:, 0]
+        steps = self.given(inner, tags[inner - 1]).gather(1, tags[inner, None])[:, 0]
         logs = first.index_add(0, segment, steps)
         # The token after, if the sequence has one.
         has_next = (ends < len(tags)) & ~torch.isin(ends, self._p.firsts)
-        after = self._given(ends[has_next], tags)
+        after = self.given(ends[has_next], tags[ends[has_next] - 1])
         logs[has_next] += torch.where(goes_on, -torch.inf, after).logsumexp(1)
         return logs.exp()
 
-    def _given(self, tokens: Tensor, tags: Tensor) -> Tensor:
-        """(M, C): log-probabilities of the tags of tokens, given that of the token before."""
-        scores = self._p.transitions[tags[tokens - 1]] + self._following[tokens]
+    def given(self, tokens: Tensor, tags_before: Tensor) -> Tensor:
+        """The log-probabilities of the tags of tokens, given the tag of the token before.
+
+        tokens (Tensor): (M,) int64, none the first of its sequence, counted through the batch.
+        tags_before (Tensor): (M,) int64.
+        RETURNS (Tensor): (M, C).
+        """
+        scores = self._p.transitions[tags_before] + self._following[tokens]
         return torch.log_softmax(scores, dim=1)
 
 

@@ -1,0 +1,167 @@
+"""How fast the CRF is, beside others, in one process and on one machine.
+
+Times are medians of runs that take turns, so that what slows the machine down slows all of them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Callable, Dict, List, NamedTuple
+
+import torch
+from torch.utils.benchmark import Timer
+from torchcrf import CRF
+
+from .crf import LinearChainCRF, Posterior, Potentials
+from .crf.recursions import reference
+
+OURS, PYTORCH_CRF, AUTOGRAD = "spacy-crf-ner", "pytorch-crf", "autograd"
+LIKELIHOOD, VITERBI, MARGINALS = "likelihood + gradient", "Viterbi", "marginals"
+# Sums or products of a pair of tags, for each token: forward, backward, and pairs for the gradient.
+FLOPS = {LIKELIHOOD: 6, VITERBI: 2, MARGINALS: 4}
+# Scores of a token and tag that have to be read or written: emissions, and their gradient or
+# probability.
+SCORES = {LIKELIHOOD: 2, VITERBI: 1, MARGINALS: 2}
+
+
+class Case(NamedTuple):
+    """A batch to measure: so many sequences of length / 2 to length tokens each."""
+
+    batch: int
+    length: int
+    tags: int
+
+
+@dataclass
+class Result:
+    """The times of one task on one batch.
+
+    case (Case): The batch.
+    task (str): What was done.
+    seconds (Dict[str, float]): The median time of each contender.
+    flops (float): The operations per second of ours.
+    bytes (float): The bytes per second that ours cannot but read or write.
+    """
+
+    case: Case
+    task: str
+    seconds: Dict[str, float]
+    flops: float
+    bytes: float
+
+    def times_as_fast_as(self, other: str) -> float:
+        """How many times as fast ours is.
+
+        other (str): The contender to compare with.
+        RETURNS (float): The ratio of the medians; NaN if the other does not do this task.
+        """
+        return self.seconds.get(other, float("nan")) / self.seconds[OURS]
+
+
+def measure_limits(device: torch.device, runs: int = 9) -> Dict[str, float]:
+    """Measure what the machine can do at most.
+
+    device (torch.device): The device.
+    runs (int): How many times to try.
+    RETURNS (Dict[str, float]): "bytes" copied and "flops" of matrix products (in float64 on the
+        CPU, where the CRF computes in it, else in float32), per second.
+    """
+    source = torch.ones(2**25, device=device)
+    target = torch.empty_like(source)
+    dtype = torch.float64 if device.type == "cpu" else torch.float32
+    matrix = torch.ones(1024, 1024, dtype=dtype, device=device)
+    tasks = {"bytes": lambda: target.copy_(source), "flops": lambda: matrix @ matrix}
+    amounts = {"bytes": 2 * 4 * source.numel(), "flops": 2 * 1024**3}
+    times = _take_turns(tasks, runs)
+    return {name: amounts[name] / seconds for name, seconds in times.items()}
+
+
+def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0) -> List[Result]:
+    """Time what a CRF does on one batch.
+
+    case (Case): The batch.
+    device (torch.device): The device.
+    runs (int): How many times to run each contender.
+    seed (int): The seed of the batch.
+    RETURNS (List[Result]): One for each task.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(case.length // 2, case.length + 1, (case.batch,), generator=generator)
+    mask = (torch.arange(case.length) < lengths[:, None]).to(device)
+    shape = (case.batch, case.length)
+    emissions = torch.randn(*shape, case.tags, generator=generator).to(device).requires_grad_()
+    tags = torch.randint(case.tags, shape, generator=generator).to(device)
+    theirs = CRF(case.tags, batch_first=True).to(device)
+    ours = LinearChainCRF(case.tags).to(device)
+    ours.load_state_dict(theirs.state_dict())
+    ragged = Potentials(
+        emissions[mask].detach(),
+        lengths,
+        *(x.detach() for x in (ours.start_transitions, ours.transitions, ours.end_transitions)),
+    )
+    traced = ragged.map(lambda scores: scores.clone().requires_grad_())
+    tasks: Dict[str, Dict[str, Callable[[], object]]] = {
+        LIKELIHOOD: {
+            OURS: lambda: ours(emissions, tags, mask).backward(),
+            PYTORCH_CRF: lambda: theirs(emissions, tags, mask).backward(),
+            # Only the partition function, vectorised, its gradient traced through the steps.
+            AUTOGRAD: lambda: reference.forward(traced)[1].sum().backward(),
+        },
+        VITERBI: {
+            OURS: lambda: ours.decode(emissions, mask),
+            PYTORCH_CRF: lambda: theirs.decode(emissions, mask),
+        },
+        MARGINALS: {OURS: lambda: Posterior(ragged).marginals},
+    }
+    tokens = float(lengths.sum())
+    results = []
+    for task, contenders in tasks.items():
+        seconds = _take_turns(contenders, runs)
+        flops = FLOPS[task] * tokens * case.tags**2 / seconds[OURS]
+        size = SCORES[task] * tokens * case.tags * emissions.element_size() / seconds[OURS]
+        results.append(Result(case, task, seconds, flops, size))
+    return results
+
+
+def plot_crf(results: List[Result], path: Path) -> None:
+    """Draw how many times as fast as pytorch-crf ours is.
+
+    results (List[Result]): What `benchmark_crf` returned for several batches.
+    path (Path): The picture to write; the extension says the format.
+    RAISES: ImportError without matplotlib.
+    """
+    from matplotlib.figure import Figure
+
+    tasks = [LIKELIHOOD, VITERBI]
+    cases = list(dict.fromkeys(result.case for result in results))
+    figure = Figure(figsize=(8, 0.6 * len(cases) + 1.5), layout="constrained")
+    axes = figure.subplots()
+    for offset, task in enumerate(tasks):
+        ratios = [r.times_as_fast_as(PYTORCH_CRF) for r in results if r.task == task]
+        bars = axes.barh([i + 0.38 * offset for i in range(len(cases))], ratios, 0.36, label=task)
+        axes.bar_label(bars, fmt="%.0f×", padding=3)
+    axes.set_yticks(
+        [i + 0.19 for i in range(len(cases))],
+        [f"{case.batch} × {case.length} × {case.tags} tags" for case in cases],
+    )
+    axes.invert_yaxis()
+    axes.margins(x=0.1)
+    axes.set_xlabel("times as fast as pytorch-crf (batch × longest sequence × tags)")
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def _take_turns(contenders: Dict[str, Callable[[], object]], runs: int) -> Dict[str, float]:
+    """The median seconds of each, after a run to warm up."""
+    threads = torch.get_num_threads()
+    timers = {
+        name: Timer("function()", globals={"function": function}, num_threads=threads)
+        for name, function in contenders.items()
+    }
+    times: Dict[str, List[float]] = {name: [] for name in timers}
+    for run in range(runs + 1):
+        for name, timer in timers.items():
+            seconds = timer.timeit(1).mean
+            if run:
+                times[name].append(seconds)
+    return {name: median(values) for name, values in times.items()}

@@ -1,0 +1,86 @@
+"""`python -m spacy crf benchmark`: how fast it is on this machine."""
+
+import platform
+from datetime import date
+from itertools import product
+from pathlib import Path
+from typing import Annotated, List, Optional
+
+import torch
+import typer
+from spacy.cli._util import setup_gpu
+from tqdm import tqdm
+from wasabi import msg
+
+from ..benchmark import AUTOGRAD, PYTORCH_CRF, Case, Result, benchmark_crf, measure_limits, plot_crf
+from ..formats.files import replacing
+from .errors import exit_with
+
+app = typer.Typer(name="benchmark", help="Measure the speed on this machine.", no_args_is_help=True)
+HEADER = ("task", "batch", "length", "tags", "ms", "× pytorch-crf", "× autograd", "GB/s", "GFLOP/s")
+
+
+@app.callback()
+def benchmark_cli() -> None:
+    """Measure the speed on this machine."""
+
+
+@app.command("crf")
+def benchmark_crf_cli(
+    batch: Annotated[List[int], typer.Option(help="Sequences in a batch")] = [32, 128],  # noqa: B006
+    length: Annotated[List[int], typer.Option(help="Longest sequence")] = [32, 128],  # noqa: B006
+    tags: Annotated[List[int], typer.Option(help="Number of tags")] = [17, 41],  # noqa: B006
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each")] = 7,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Markdown file")] = None,
+    plot: Annotated[Optional[Path], typer.Option(help="Picture; needs matplotlib")] = None,
+) -> None:
+    """Time the CRF: log-likelihood with gradient, Viterbi and marginals, beside pytorch-crf and a
+    vectorised forward algorithm under autograd. All options that are numbers can be repeated."""
+    setup_gpu(gpu_id, silent=True)
+    device = torch.device("cpu" if gpu_id < 0 else f"cuda:{gpu_id}")
+    cases = [Case(*numbers) for numbers in product(batch, length, tags)]
+    limits = measure_limits(device)
+    results: List[Result] = []
+    for case in tqdm(cases, unit="batch", leave=False, disable=None):
+        results += benchmark_crf(case, device, runs)
+    rows = [_row(result) for result in results]
+    machine = (
+        f"{platform.machine()}, {torch.get_num_threads()} threads"
+        if gpu_id < 0
+        else torch.cuda.get_device_name(device)
+    )
+    summary = (
+        f"{machine}, torch {torch.__version__}, {date.today()}; medians of {runs} runs; the "
+        f"machine copies {limits['bytes'] / 1e9:.1f} GB/s and multiplies matrices at "
+        f"{limits['flops'] / 1e9:.0f} GFLOP/s"
+    )
+    msg.table(rows, header=HEADER, divider=True, aligns=("l", *"r" * (len(HEADER) - 1)))
+    msg.info(summary)
+    if output is not None:
+        table = [HEADER, ("---", *["---:"] * (len(HEADER) - 1)), *rows]
+        lines = [f"| {' | '.join(row)} |" for row in table]
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(output) as path:
+            path.write_text("\n".join([*lines, "", summary, ""]), encoding="utf8")
+        msg.good(f"written: {output}")
+    if plot is not None:
+        try:
+            plot_crf(results, plot)
+        except ImportError:
+            exit_with("A picture needs matplotlib: pip install 'spacy-crf-ner[report]'.")
+        msg.good(f"written: {plot}")
+
+
+def _row(result: Result) -> List[str]:
+    case = result.case
+    (ours, *_) = result.seconds.values()
+    ratios = [result.times_as_fast_as(other) for other in (PYTORCH_CRF, AUTOGRAD)]
+    return [
+        result.task,
+        *(str(n) for n in case),
+        f"{ours * 1e3:.2f}",
+        *("" if ratio != ratio else f"{ratio:.1f}" for ratio in ratios),
+        f"{result.bytes / 1e9:.2f}",
+        f"{result.flops / 1e9:.1f}",
+    ]

@@ -1,0 +1,108 @@
+"""Probabilities of entities: from the posterior over tags to spans with labels."""
+
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor
+
+from .crf import Posterior, Potentials
+from .tags import Span, TagSet
+
+
+class Entity(NamedTuple):
+    """An entity that was found: tokens from start to before end, its label, and the probability
+    that just these tokens are an entity of this label, if it was asked for."""
+
+    start: int
+    end: int
+    label: str
+    confidence: Optional[float] = None
+
+
+def split_tags(tags: Tensor, lengths: Tensor, tag_set: TagSet) -> List[List[Span]]:
+    """The spans of each sequence of a batch.
+
+    tags (Tensor): (N,) int64, legal.
+    lengths (Tensor): (B,) int64 on the CPU.
+    tag_set (TagSet): The tags.
+    RETURNS (List[List[Span]]): For each sequence its spans, counted from its first token.
+    """
+    parts = tags.cpu().split(lengths.tolist())  # one copy from the device
+    return [tag_set.to_spans(part.numpy()) for part in parts]
+
+
+def with_confidences(
+    legal: Potentials, tags: Tensor, spans: Sequence[Sequence[Span]], tag_set: TagSet
+) -> List[List[Entity]]:
+    """Give each span of a tagging the exact probability that it is an entity.
+
+    legal (Potentials): The scores of legal taggings.
+    tags (Tensor): (N,) int64, the tagging.
+    spans (Sequence[Sequence[Span]]): Its spans, as of `split_tags`.
+    tag_set (TagSet): The tags.
+    RETURNS (List[List[Entity]]): The same with confidences.
+    """
+    offsets = (legal.lengths.cumsum(0) - legal.lengths).tolist()
+    bounds = [
+        (offset + start, offset + end)
+        for offset, some in zip(offsets, spans)
+        for start, end, _ in some
+    ]
+    starts, ends = torch.tensor(bounds, dtype=torch.long, device=tags.device).view(-1, 2).T
+    goes_on = torch.from_numpy(tag_set.continues).to(tags.device)
+    confidences = iter(Posterior(legal).segments(starts, ends, tags, goes_on).tolist())
+    return [[Entity(*span, next(confidences)) for span in some] for some in spans]
+
+
+def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> List[List[Entity]]:
+    """All spans that are entities with some probability, on the best path or not.
+
+    From each tag that may open an entity the only way through its tags is followed, as long as it
+    is probable enough: what has become improbable cannot get more probable again.
+
+    legal (Potentials): The scores of legal taggings.
+    tag_set (TagSet): The tags.
+    threshold (float): The least probability, above 0.
+    RETURNS (List[List[Entity]]): For each sequence its spans by position, which may overlap.
+    RAISES: ValueError for a threshold that is not above 0 and at most 1.
+    """
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}.")
+    posterior = Posterior(legal)
+    opens = torch.from_numpy(tag_set.opens).to(legal.emissions.device)
+    marginals = posterior.marginals.masked_fill(~opens, 0.0)
+    starts, tags = (marginals >= threshold).nonzero().T
+    logs, tokens = marginals[starts, tags].log(), starts
+    is_last = torch.zeros(len(legal.emissions) + 1, dtype=torch.bool, device=tokens.device)
+    is_last[legal.lasts] = True
+    found: List[Tuple[int, int, str, float]] = []
+    while len(tokens):
+        # (M, C): the probability of each tag of the next token, 0 where there is none.
+        more = ~is_last[tokens]
+        following = torch.full((len(tokens), len(tag_set)), -torch.inf, dtype=logs.dtype)
+        following = following.to(tokens.device)
+        following[more] = posterior.given(tokens[more] + 1, tags[more])
+        goes_on = torch.from_numpy(tag_set.continues).to(tokens.device)
+        # Closed here: the sequence ends, or another tag than one that goes on follows.
+        stops = torch.where(goes_on, -torch.inf, following).logsumexp(1)
+        ends_legally = torch.from_numpy(tag_set.legal_ends).to(tokens.device)[tags]
+        closed = logs + torch.where(more, stops, 0.0)
+        done = ends_legally & (closed.exp() >= threshold)
+        found += zip(
+            starts[done].tolist(),
+            (tokens[done] + 1).tolist(),
+            (tag_set.tags[tag][2:] for tag in tags[done].tolist()),
+            closed[done].exp().tolist(),
+        )
+        # Or gone on with.
+        longer = torch.where(goes_on, logs[:, None] + following, -torch.inf)
+        which, next_tags = (longer.exp() >= threshold).nonzero().T
+        logs, starts, tokens = longer[which, next_tags], starts[which], tokens[which] + 1
+        tags = next_tags
+    spans: List[List[Entity]] = [[] for _ in legal.lengths]
+    offsets = (legal.lengths.cumsum(0) - legal.lengths).tolist()
+    sequences = legal.sequences.tolist()
+    for start, end, label, probability in sorted(found):
+        b = sequences[start]
+        spans[b].append(Entity(start - offsets[b], end - offsets[b], label, probability))
+    return spans
