@@ -145,14 +145,13 @@ class CRFEntityRecognizer(TrainablePipe):
         self.model = model
         self.name = name
         self.scorer = scorer
-        self.cfg: Dict[str, Any] = {
-            "labels": [],
-            "tag_scheme": tag_scheme,
-            "overwrite_ents": overwrite_ents,
-            "incorrect_spans_key": incorrect_spans_key,
-            "spans_key": spans_key,
-            "threshold": threshold,
-        }
+        self.overwrite_ents = overwrite_ents
+        self.incorrect_spans_key = incorrect_spans_key
+        self.spans_key = spans_key
+        self.threshold = threshold
+        # What belongs to the weights and is stored with them. What scores are divided by before
+        # they become probabilities (Guo et al. 2017) is found by `spacy crf calibrate`.
+        self.cfg: Dict[str, Any] = {"labels": [], "tag_scheme": tag_scheme, "temperature": 1.0}
         self.tag_set  # noqa: B018 (an unknown scheme fails here, not at the first document)
 
     @property
@@ -202,14 +201,14 @@ class CRFEntityRecognizer(TrainablePipe):
         lengths = [len(doc) for doc in docs]
         if not any(lengths):
             return [[] for _ in docs]
-        potentials = self._potentials(self.model.predict(docs))
-        allowed = allowed_tags(docs, self.tag_set, keep_ents=not self.cfg["overwrite_ents"])
+        potentials = self.potentials(docs)
+        allowed = allowed_tags(docs, self.tag_set, keep_ents=not self.overwrite_ents)
         if allowed is not None:
             allowed = torch.from_numpy(allowed).to(potentials.emissions.device)
         potentials = constrain(potentials, self.tag_set, allowed)
         tags = best_tags(potentials)
         spans = split_tags(tags, potentials.lengths, self.tag_set)
-        if self.cfg["spans_key"] is None and not self.cfg["threshold"]:
+        if self.spans_key is None and not self.threshold:
             return [[Entity(*span) for span in some] for some in spans]
         return with_confidences(potentials, tags, spans, self.tag_set)
 
@@ -219,7 +218,7 @@ class CRFEntityRecognizer(TrainablePipe):
         docs (Iterable[Doc]): The documents to modify.
         scores (Sequence[List[Entity]]): Their entities, as `predict` returns them.
         """
-        key, threshold = self.cfg["spans_key"], self.cfg["threshold"]
+        key, threshold = self.spans_key, self.threshold
         for doc, found in zip(docs, scores):
             spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in found]
             if key is not None:
@@ -233,13 +232,24 @@ class CRFEntityRecognizer(TrainablePipe):
                     ents.append(span)
                     if ent.confidence is not None:
                         span._.confidence = ent.confidence
-            if self.cfg["overwrite_ents"]:
+            if self.overwrite_ents:
                 doc.set_ents(ents)
             else:
                 blocked = [Span(doc, i, i + 1) for i in blocked_tokens(doc)]
                 taken = {i for span in (*doc.ents, *blocked) for i in range(span.start, span.end)}
                 ents = [span for span in ents if taken.isdisjoint(range(span.start, span.end))]
                 doc.set_ents([*doc.ents, *ents], blocked=blocked)
+
+    def potentials(self, docs: Sequence[Doc]) -> Potentials:
+        """The scores of all taggings of documents, as yet without constraints.
+
+        docs (Sequence[Doc]): The documents, at least one with a token.
+        RETURNS (Potentials): The scores, divided by the temperature.
+        """
+        potentials = self._to_potentials(self.model.predict(docs))
+        temperature = self.cfg["temperature"]
+        # The best tagging is the same at any temperature, the confidences are not.
+        return potentials if temperature == 1 else potentials.map(lambda x: x / temperature)
 
     def alternatives(self, doc: Doc, k: int) -> List[Tuple[float, List[Entity]]]:
         """The k most probable sets of entities of a document.
@@ -251,7 +261,7 @@ class CRFEntityRecognizer(TrainablePipe):
         """
         if not len(doc):
             return [(1.0, [])]
-        potentials = constrain(self._potentials(self.model.predict([doc])), self.tag_set)
+        potentials = constrain(self.potentials([doc]), self.tag_set)
         tags, probabilities = k_best_tags(potentials, k)
         return [
             (probability, [Entity(*span) for span in self.tag_set.to_spans(path)])
@@ -269,7 +279,7 @@ class CRFEntityRecognizer(TrainablePipe):
         docs = list(docs)
         if not any(len(doc) for doc in docs):
             return [[] for _ in docs]
-        potentials = constrain(self._potentials(self.model.predict(docs)), self.tag_set)
+        potentials = constrain(self.potentials(docs), self.tag_set)
         return probable_spans(potentials, self.tag_set, threshold)
 
     def get_loss(self, examples: Iterable[Example], scores: Scores) -> Tuple[float, Scores]:
@@ -286,7 +296,7 @@ class CRFEntityRecognizer(TrainablePipe):
         """
         validate_examples(examples, "CRFEntityRecognizer.get_loss")
         examples = list(examples)
-        raw = self._potentials(scores, requires_grad=True)
+        raw = self._to_potentials(scores, requires_grad=True)
         gold = np.concatenate([gold_tags(eg, self.tag_set) for eg in examples])
         tags = torch.from_numpy(gold).to(raw.emissions.device)
         incorrect = self._incorrect_spans(examples)
@@ -406,7 +416,7 @@ class CRFEntityRecognizer(TrainablePipe):
     def _is_initialized(self) -> bool:
         return bool(self.model.get_ref("crf").has_param("transitions"))
 
-    def _potentials(self, scores: Scores, requires_grad: bool = False) -> Potentials:
+    def _to_potentials(self, scores: Scores, requires_grad: bool = False) -> Potentials:
         tensors = [
             xp2torch(array, requires_grad=requires_grad)
             for array in (scores.emissions, scores.start, scores.transitions, scores.end)
@@ -415,7 +425,7 @@ class CRFEntityRecognizer(TrainablePipe):
         return Potentials(tensors[0], lengths, *tensors[1:])
 
     def _incorrect_spans(self, examples: Sequence[Example]) -> List[IncorrectSpan]:
-        key = self.cfg["incorrect_spans_key"]
+        key = self.incorrect_spans_key
         if key is None:
             return []
         starts = np.cumsum([0, *(len(eg.predicted) for eg in examples)]).tolist()

@@ -386,13 +386,21 @@ def test_confidences_are_written_where_spacy_users_look():
     assert not nlp("").spans["crf"]
 
 
+def test_settings_can_be_changed_when_a_pipeline_is_loaded(trained, tmp_path):
+    trained.to_disk(tmp_path)
+    settings = {"components": {"crf_ner": {"spans_key": "sure", "threshold": 0.5}}}
+    nlp = spacy.load(tmp_path, config=settings)
+    assert len(nlp(TEXTS[0]).spans["sure"]) == 2
+    assert nlp.get_pipe("crf_ner").threshold == 0.5
+
+
 def test_entities_below_the_threshold_are_left_out():
     nlp, _ = fit(make_nlp(spans_key="crf"), steps=3)
     doc = nlp("王明去北京上海广州韩梅梅李雷")
     confidences = [ent._.confidence for ent in doc.ents]
     assert len(confidences) > 1
     middle = sorted(confidences)[len(confidences) // 2]
-    nlp.get_pipe("crf_ner").cfg["threshold"] = middle
+    nlp.get_pipe("crf_ner").threshold = middle
     found = [ent._.confidence for ent in nlp(doc.text).ents]
     assert found == [c for c in confidences if c >= middle]
     assert len(nlp(doc.text).spans["crf"]) == len(confidences)

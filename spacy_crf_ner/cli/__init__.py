@@ -5,6 +5,7 @@ from spacy.cli._util import app as spacy_app
 
 from .annotate import annotate_cli
 from .benchmark import app as benchmark_app
+from .calibrate import calibrate_cli
 from .convert import convert_cli
 from .evaluate import evaluate_cli
 
@@ -13,6 +14,7 @@ HELP = "Commands of spacy-crf-ner, a CRF named entity recognizer."
 app = typer.Typer(name="crf", help=HELP, no_args_is_help=True, rich_markup_mode=None)
 app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
+app.command("calibrate")(calibrate_cli)
 app.command("annotate")(annotate_cli)
 app.add_typer(benchmark_app)
 

@@ -3,16 +3,18 @@
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Dict, Optional
+from typing import Annotated, Any, Dict, List, Optional
 
 import spacy
 import srsly
 import typer
 from spacy.cli._util import setup_gpu
-from spacy.training import Corpus
+from spacy.training import Corpus, Example
 from tqdm import tqdm
 from wasabi import msg
 
+from ..calibration import Bin, expected_calibration_error, plot_reliability, reliability
+from ..component import CRFEntityRecognizer
 from ..formats.files import replacing
 from ..scoring import score_entities
 from .errors import exit_with
@@ -24,9 +26,13 @@ def evaluate_cli(
     output: Annotated[
         Optional[Path], typer.Option("--output", "-o", help="JSON file for the scores")
     ] = None,
+    plot: Annotated[
+        Optional[Path], typer.Option(help="Picture of how far confidences can be trusted")
+    ] = None,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
 ) -> None:
-    """Score the entities that a pipeline finds: precision, recall and F1, in all and per label."""
+    """Score the entities that a pipeline finds: precision, recall and F1, in all and per label; and
+    the confidences of a crf_ner."""
     if not data.is_file():
         exit_with(f"{data}: no such file. `python -m spacy crf convert` makes one of a corpus.")
     setup_gpu(gpu_id, silent=True)
@@ -41,6 +47,14 @@ def evaluate_cli(
         with replacing(output) as path:
             srsly.write_json(path, scores)
         msg.good(f"written: {output}")
+    if plot is not None:
+        if "calibration" not in scores:
+            exit_with("The pipeline has no crf_ner, and so no confidences to draw.")
+        try:
+            plot_reliability(scores["calibration"]["bins"], plot)
+        except ImportError:
+            exit_with("A picture needs matplotlib: pip install 'spacy-crf-ner[report]'.")
+        msg.good(f"written: {plot}")
 
 
 def evaluate(nlp: spacy.Language, data: Path) -> Dict[str, Any]:
@@ -49,8 +63,12 @@ def evaluate(nlp: spacy.Language, data: Path) -> Dict[str, Any]:
     nlp (Language): The pipeline.
     data (Path): A .spacy file.
     RETURNS (Dict[str, Any]): What `score_entities` returns, the number of gold entities of each
-        label as "ents_support", and "docs", "words" and "words_per_second".
+        label as "ents_support", and "docs", "words" and "words_per_second"; and if there is a
+        crf_ner, "calibration" with its expected calibration error "ece" and its "bins".
     """
+    pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, CRFEntityRecognizer)]
+    for pipe in pipes:
+        pipe.spans_key = pipe.spans_key or pipe.name
     examples = list(Corpus(data)(nlp))
     start = time.perf_counter()
     docs = nlp.pipe([eg.predicted for eg in examples])
@@ -58,13 +76,30 @@ def evaluate(nlp: spacy.Language, data: Path) -> Dict[str, Any]:
         eg.predicted = doc
     seconds = time.perf_counter() - start
     words = sum(len(eg.predicted) for eg in examples)
+    calibration = {}
+    if pipes:
+        bins = _reliability(examples, pipes[-1].spans_key)
+        calibration["calibration"] = {"ece": expected_calibration_error(bins), "bins": bins}
     return {
         **score_entities(examples),
         "ents_support": Counter(ent.label_ for eg in examples for ent in eg.reference.ents),
         "docs": len(examples),
         "words": words,
         "words_per_second": words / seconds if words else None,
+        **calibration,
     }
+
+
+def _reliability(examples: List[Example], key: str) -> List[Bin]:
+    confidences: List[float] = []
+    correct: List[bool] = []
+    for eg in examples:
+        if eg.reference.has_annotation("ENT_IOB"):
+            spans = eg.predicted.spans[key]
+            gold = {(ent.start_char, ent.end_char, ent.label) for ent in eg.reference.ents}
+            confidences += spans.attrs["scores"].tolist()
+            correct += [(span.start_char, span.end_char, span.label) in gold for span in spans]
+    return reliability(confidences, correct)
 
 
 def _show(scores: Dict[str, Any]) -> None:
@@ -82,6 +117,8 @@ def _show(scores: Dict[str, Any]) -> None:
         f"{scores['docs']:,} documents, {scores['words']:,} words"
         + (f", {speed:,.0f} words/s" if speed else "")
     )
+    if scores.get("calibration", {}).get("ece") is not None:
+        msg.info(f"expected calibration error {scores['calibration']['ece']:.4f}")
 
 
 def _percent(*values: Optional[float]) -> tuple:

@@ -1,5 +1,6 @@
 """Embeddings for character-level text: characters, their neighbours, their types."""
 
+import re
 import unicodedata
 from functools import lru_cache
 from itertools import groupby
@@ -14,6 +15,7 @@ from thinc.types import Floats2d, Ints2d
 
 BIGRAMS = ("BIGRAM_LEFT", "BIGRAM_RIGHT")
 TYPE = "TYPE"
+AFFIX = re.compile("(PREFIX|SUFFIX)_[1-9]")
 
 
 def CharacterEmbed(
@@ -26,8 +28,8 @@ def CharacterEmbed(
     as well, with the PREFIX, SUFFIX and SHAPE that spaCy gives them.
 
     features (List[str]): Names of token attributes of spaCy, such as "NORM" or "SUFFIX", and
-        "BIGRAM_LEFT" / "BIGRAM_RIGHT" (the token with the one before / after it) and "TYPE" (see
-        `character_types`).
+        "BIGRAM_LEFT" / "BIGRAM_RIGHT" (the token with the one before / after it), "PREFIX_n" and
+        "SUFFIX_n" (its first or last n characters) and "TYPE" (see `character_types`).
     widths (List[int]): The width of each feature's vectors.
     rows (List[int]): The number of rows of each feature's table. Twice the number of frequent
         values is plenty: each value has a sum of four rows, so few share theirs entirely.
@@ -44,10 +46,12 @@ def CharacterEmbed(
             f"{len(features)}, {len(widths)} and {len(rows)}."
         )
     for feature in features:
-        if feature not in (*BIGRAMS, TYPE) and intify_attr(feature) is None:
+        known = feature in BIGRAMS or feature == TYPE or AFFIX.fullmatch(feature)
+        if not known and intify_attr(feature) is None:
             raise ValueError(
                 f"CharacterEmbed: unknown feature {feature!r}. Expected an attribute of spaCy's "
-                f"tokens (NORM, PREFIX, SUFFIX, SHAPE, ...), {', '.join(BIGRAMS)} or {TYPE}."
+                f"tokens (NORM, PREFIX, SUFFIX, SHAPE, ...), {', '.join(BIGRAMS)}, PREFIX_n, "
+                f"SUFFIX_n with a number n, or {TYPE}."
             )
     if not 0 <= feature_dropout < 1:
         raise ValueError(
@@ -99,16 +103,19 @@ def _feature(doc: Doc, name: str) -> np.ndarray:
         # Any odd factor tells (a, b) from (b, a). HashEmbed hashes the result properly.
         bigrams = left * np.uint64(0x9E3779B97F4A7C15) ^ right
         return bigrams[:-1] if name == "BIGRAM_LEFT" else bigrams[1:]
-    if name == TYPE:
+    if name == TYPE or AFFIX.fullmatch(name):
         orths, where = np.unique(doc.to_array("ORTH"), return_inverse=True)
-        types = [_type_hash(doc.vocab.strings[orth]) for orth in orths]
-        return np.array(types, dtype="uint64")[where]
+        hashes = [_hash_of_text(name, doc.vocab.strings[orth]) for orth in orths]
+        return np.array(hashes, dtype="uint64")[where]
     return doc.to_array(name)
 
 
-@lru_cache(maxsize=2**16)
-def _type_hash(text: str) -> int:
-    return hash_string(character_types(text))
+@lru_cache(maxsize=2**18)
+def _hash_of_text(name: str, text: str) -> int:
+    if name == TYPE:
+        return hash_string(character_types(text))
+    kind, length = name.split("_")
+    return hash_string(text[: int(length)] if kind == "PREFIX" else text[-int(length) :])
 
 
 def character_types(text: str) -> str:

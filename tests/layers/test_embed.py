@@ -59,6 +59,13 @@ def test_all_features_of_spacy_are_known():
     assert found.tolist() == expected.tolist()
 
 
+def test_affixes():
+    found = features_of("Peking king Pek", "PREFIX_3", "SUFFIX_4", lang="en")
+    strings = spacy.blank("en").vocab.strings
+    expected = [("Pek", "king"), ("kin", "king"), ("Pek", "Pek")]
+    assert found.tolist() == [[strings.add(x) for x in pair] for pair in expected]
+
+
 @pytest.mark.parametrize("text", ["", "中"])
 def test_short_documents(text):
     assert features_of(text, "NORM", "BIGRAM_LEFT", "TYPE").shape == (len(text), 3)

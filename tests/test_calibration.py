@@ -1,0 +1,87 @@
+"""Calibration on confidences whose truth is known."""
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+from spacy.tokens import DocBin
+from spacy.training import Example
+from typer.testing import CliRunner
+
+from spacy_crf_ner.calibration import expected_calibration_error, fit_temperature, reliability
+from spacy_crf_ner.cli import app
+
+sys.path.insert(0, str(Path(__file__).parent))
+from test_component import TRAIN, fit, make_examples, make_nlp
+
+
+def test_bins_and_error():
+    bins = reliability([0.05, 0.95, 0.95, 0.95, 1.0], [False, True, True, False, True])
+    assert [b.count for b in bins] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 4]
+    assert bins[9].confidence == pytest.approx(0.9625)
+    assert bins[9].accuracy == 0.75
+    assert bins[1].confidence is None
+    expected = (1 * 0.05 + 4 * 0.2125) / 5
+    assert expected_calibration_error(bins) == pytest.approx(expected)
+    assert expected_calibration_error(reliability([], [])) is None
+
+
+def noisy_examples(nlp, share, seed):
+    """Examples that are right in so many cases, and without entities in the others."""
+    generator = random.Random(seed)
+    texts = [TRAIN[0], TRAIN[1], TRAIN[3]]
+    train = [generator.choice(texts) for _ in range(60)]
+    train = [(text, ents if generator.random() < share else []) for text, ents in train]
+    return make_examples(nlp, train)
+
+
+def test_the_temperature_of_a_component_that_is_too_sure():
+    nlp, _ = fit(make_nlp())
+    pipe = nlp.get_pipe("crf_ner")
+    examples = noisy_examples(nlp, 0.7, seed=1)
+    temperature = fit_temperature(pipe, examples)
+    assert temperature > 2
+    pipe.cfg["temperature"] = temperature
+    # Found again from there, it is the best there is.
+    assert fit_temperature(pipe, examples) == pytest.approx(temperature, rel=0.02)
+
+
+def test_the_temperature_changes_confidences_only(tmp_path):
+    nlp, _ = fit(make_nlp(spans_key="crf"))
+    before = nlp(TRAIN[0][0])
+    nlp.get_pipe("crf_ner").cfg["temperature"] = 5.0
+    nlp.to_disk(tmp_path)
+    after = spacy.load(tmp_path)(TRAIN[0][0])
+    assert [e.text for e in after.ents] == [e.text for e in before.ents]
+    assert after.ents[0]._.confidence < before.ents[0]._.confidence
+
+
+def test_nothing_to_fit():
+    nlp, _ = fit(make_nlp(), steps=1)
+    doc = nlp.make_doc("北京")
+    with pytest.raises(ValueError, match="no annotation"):
+        fit_temperature(nlp.get_pipe("crf_ner"), [Example(doc, doc.copy())])
+
+
+def test_commands(tmp_path):
+    nlp, _ = fit(make_nlp())
+    nlp.to_disk(tmp_path / "model")
+    docs = [eg.reference for eg in noisy_examples(nlp, 0.7, seed=1)]
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    paths = [str(tmp_path / name) for name in ("model", "dev.spacy", "calibrated")]
+    result = CliRunner().invoke(app, ["calibrate", *paths], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    temperature = spacy.load(paths[2]).get_pipe("crf_ner").cfg["temperature"]
+    assert f"{temperature:.3f}" in result.output
+    errors = []
+    for model in (paths[0], paths[2]):
+        picture, scores = tmp_path / "picture.png", tmp_path / "scores.json"
+        arguments = ["evaluate", model, paths[1], "-o", str(scores), "--plot", str(picture)]
+        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        errors.append(srsly.read_json(scores)["calibration"]["ece"])
+    assert errors[1] < errors[0]
