@@ -4,7 +4,7 @@ import os
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import srsly
@@ -20,7 +20,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, torch2xp, xp2torch
 
 from .constraints import allowed_tags, blocked_tokens
-from .crf import Potentials, best_tags, k_best_tags
+from .crf import Potentials, best_tags, k_best_tags, minimum_risk_tags
 from .gold import gold_tags, incorrect_spans, survey_gold
 from .layers.tagger import Scores
 from .loss import IncorrectSpan, constrain, negative_log_likelihood
@@ -38,9 +38,11 @@ DEFAULT_MODEL = Config().from_str(
 
 [model.tok2vec.embed]
 @architectures = "spacy_crf_ner.CharacterEmbed.v1"
-features = ["NORM", "BIGRAM_LEFT", "BIGRAM_RIGHT", "PREFIX", "SUFFIX", "SHAPE", "TYPE"]
-widths = [96, 64, 64, 32, 32, 16, 16]
-rows = [10000, 20000, 20000, 2000, 4000, 2000, 500]
+features = ["NORM", "BIGRAM_LEFT", "BIGRAM_RIGHT", "PREFIX", "PREFIX_3", "SUFFIX_2", "SUFFIX",
+    "SHAPE", "TYPE"]
+widths = [96, 64, 64, 32, 32, 32, 32, 16, 16]
+rows = [10000, 20000, 20000, 2000, 5000, 2000, 5000, 2000, 500]
+feature_dropout = 0.1
 
 [model.tok2vec.encode]
 @architectures = "spacy_crf_ner.BiLSTMEncoder.v1"
@@ -50,6 +52,8 @@ dropout = 0.0
 """
 )["model"]
 
+
+Decoding = Literal["viterbi", "minimum_risk"]
 
 # OpenMP's threads do not survive a fork: a child of `nlp.pipe(n_process=2)` would wait for them
 # forever at its first parallel operation in torch. One thread a process needs none.
@@ -65,6 +69,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
         "tag_scheme": "BIOES",
         "overwrite_ents": False,
         "incorrect_spans_key": None,
+        "decoding": "viterbi",
         "spans_key": None,
         "threshold": 0.0,
         "scorer": {"@scorers": "spacy_crf_ner.ner_scorer.v1"},
@@ -84,6 +89,7 @@ def make_crf_ner(
     tag_scheme: Scheme,
     overwrite_ents: bool,
     incorrect_spans_key: Optional[str],
+    decoding: Decoding,
     spans_key: Optional[str],
     threshold: float,
     scorer: Optional[Callable],
@@ -96,6 +102,8 @@ def make_crf_ner(
         stay, and the others are found around them.
     incorrect_spans_key (Optional[str]): Where in `doc.spans` of gold documents there are spans that
         are known to be no entities, as for spaCy's `ner`. None: nowhere.
+    decoding (Decoding): "viterbi" for the most probable tagging, or "minimum_risk" for the one with
+        the most right tags to be expected.
     spans_key (Optional[str]): Where in `doc.spans` to write the entities found with the exact
         probability of each as its score, which is `ent._.confidence` as well. None: nowhere.
     threshold (float): The probability below which an entity is left out of `doc.ents`.
@@ -108,6 +116,7 @@ def make_crf_ner(
         tag_scheme=tag_scheme,
         overwrite_ents=overwrite_ents,
         incorrect_spans_key=incorrect_spans_key,
+        decoding=decoding,
         spans_key=spans_key,
         threshold=threshold,
         scorer=scorer,
@@ -129,6 +138,7 @@ class CRFEntityRecognizer(TrainablePipe):
         tag_scheme: Scheme = "BIOES",
         overwrite_ents: bool = False,
         incorrect_spans_key: Optional[str] = None,
+        decoding: Decoding = "viterbi",
         spans_key: Optional[str] = None,
         threshold: float = 0.0,
         scorer: Optional[Callable] = None,
@@ -147,6 +157,7 @@ class CRFEntityRecognizer(TrainablePipe):
         self.scorer = scorer
         self.overwrite_ents = overwrite_ents
         self.incorrect_spans_key = incorrect_spans_key
+        self.decoding = decoding
         self.spans_key = spans_key
         self.threshold = threshold
         # What belongs to the weights and is stored with them. What scores are divided by before
@@ -206,7 +217,8 @@ class CRFEntityRecognizer(TrainablePipe):
         if allowed is not None:
             allowed = torch.from_numpy(allowed).to(potentials.emissions.device)
         potentials = constrain(potentials, self.tag_set, allowed)
-        tags = best_tags(potentials)
+        decode = best_tags if self.decoding == "viterbi" else minimum_risk_tags
+        tags = decode(potentials)
         spans = split_tags(tags, potentials.lengths, self.tag_set)
         if self.spans_key is None and not self.threshold:
             return [[Entity(*span) for span in some] for some in spans]

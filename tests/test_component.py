@@ -187,6 +187,7 @@ def test_a_gold_label_that_is_not_known_is_named(trained):
     [
         ({"tag_scheme": "BMES"}, r"tag_scheme.*'BMES' is not .*\['BIO', 'BIOES'\]"),
         ({"overwrite_ents": "perhaps"}, "overwrite_ents"),
+        ({"decoding": "greedy"}, r"decoding.*'viterbi', 'minimum_risk'"),
         ({"threshold": 1.5}, "threshold is a probability.*1.5"),
     ],
 )
@@ -262,6 +263,22 @@ def test_missing_annotation_is_marginalised():
     full = [loss(ents) for ents in (["O", "O"], ["B-PER", "O"], ["B-LOC", "O"])]
     assert loss(["", "O"]) == pytest.approx(-np.log(np.exp(-np.array(full)).sum()), abs=1e-5)
     assert loss(["", ""]) == pytest.approx(0, abs=1e-5)
+
+
+def test_spans_known_to_be_no_entities_are_unlearnt():
+    """As for spaCy's `ner`: everything else of the annotation is missing."""
+    nlp, _ = fit(make_nlp(incorrect_spans_key="incorrect"))
+    assert ents_of(nlp(TEXTS[0])) == TRAIN[0][1]
+    reference = nlp.make_doc(TEXTS[0])
+    reference.spans["incorrect"] = [Span(reference, 0, 2, "PER"), Span(reference, 3, 5)]
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.01
+    for _ in range(20):
+        nlp.update([Example(nlp.make_doc(TEXTS[0]), reference)], sgd=optimizer)
+    found = ents_of(nlp(TEXTS[0]))
+    assert (0, 2, "PER") not in found
+    assert (3, 5, "LOC") not in found
+    assert (3, 5, "PER") not in found
 
 
 def test_gradient_of_the_loss():
@@ -350,6 +367,25 @@ def test_annotations_from_hand_made_entities():
     assert ents_of(doc) == [(0, 2, "PER"), (3, 4, "LOC")]
     assert doc.ents[0]._.confidence is None
     assert not doc.spans
+
+
+def test_minimum_risk_decoding_finds_the_tagging_with_most_tags_right():
+    nlp, _ = fit(make_nlp(decoding="minimum_risk"), steps=4)
+    pipe = nlp.get_pipe("crf_ner")
+    doc = nlp.make_doc("王明在京")
+    (found,) = pipe.predict([doc])
+
+    def tags_of(entities):
+        return pipe.tag_set.from_spans([tuple(ent[:3]) for ent in entities], len(doc))
+
+    everything = [(p, tags_of(entities)) for p, entities in pipe.alternatives(doc, 1000)]
+
+    def expected_hits(tags):
+        return sum(p * sum(a == b for a, b in zip(tags, other)) for p, other in everything)
+
+    best = max(expected_hits(tags) for _, tags in everything)
+    assert expected_hits(tags_of(found)) == pytest.approx(best)
+    assert_as_trained(fit(make_nlp(decoding="minimum_risk"))[0])
 
 
 # Confidence

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import spacy
 import srsly
+from spacy.util import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ["-m", "spacy", "project", "run", "all", ".", "--vars.max_steps", "2"]
@@ -65,6 +67,13 @@ def test_the_package_requires_this_one(project):
     meta = srsly.read_json(project / "packages" / "zh_crf_ner-0.1.0" / "zh_crf_ner" / "meta.json")
     assert any(line.startswith("spacy-crf-ner") for line in meta["requirements"])
     assert meta["labels"]["crf_ner"] == ["LOCATION", "ORGANIZATION", "PERSON", "TIME"]
+
+
+def test_the_config_has_the_default_network():
+    config = load_config(ROOT / "configs" / "bilstm.cfg")["components"]["crf_ner"]["model"]
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("crf_ner")
+    assert config == nlp.config["components"]["crf_ner"]["model"]
 
 
 def test_assets_are_published_with_checksums():
