@@ -6,15 +6,26 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, List, Optional
 
+import spacy
 import torch
 import typer
 from spacy.cli._util import setup_gpu
 from tqdm import tqdm
 from wasabi import msg
 
-from ..benchmark import AUTOGRAD, PYTORCH_CRF, Case, Result, benchmark_crf, measure_limits, plot_crf
+from ..benchmarks.crf import (
+    AUTOGRAD,
+    PYTORCH_CRF,
+    Case,
+    Result,
+    benchmark_crf,
+    measure_limits,
+    plot_crf,
+)
+from ..benchmarks.partial import train_on_parts
 from ..formats.files import replacing
 from .errors import exit_with
+from .evaluate import evaluate
 
 app = typer.Typer(name="benchmark", help="Measure the speed on this machine.", no_args_is_help=True)
 HEADER = ("task", "batch", "length", "tags", "ms", "× pytorch-crf", "× autograd", "GB/s", "GFLOP/s")
@@ -70,6 +81,30 @@ def benchmark_crf_cli(
         except ImportError:
             exit_with("A picture needs matplotlib: pip install 'spacy-crf-ner[report]'.")
         msg.good(f"written: {plot}")
+
+
+@app.command("partial")
+def benchmark_partial_cli(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training config")],
+    corpus: Annotated[
+        Path, typer.Argument(metavar="CORPUS", help="Folder of train.spacy, dev.spacy, test.spacy")
+    ],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for what is trained")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of entities removed")] = 0.5,
+    seed: Annotated[int, typer.Option(help="Seed that draws which")] = 0,
+    max_steps: Annotated[int, typer.Option(help="Training steps")] = 3000,
+) -> None:
+    """Train twice without the annotation of some entities of train: once their tokens are missing
+    annotation, once they are O. Shows the scores of both on test."""
+    models = train_on_parts(config, corpus, output, share, seed, max_steps)
+    rows = []
+    for name, model in models.items():
+        scores = evaluate(spacy.load(model), corpus / "test.spacy")
+        values = (scores[key] for key in ("ents_p", "ents_r", "ents_f"))
+        rows.append((name, *(f"{value * 100:.2f}" for value in values)))
+    msg.table(
+        rows, header=(f"{share:.0%} removed", "P", "R", "F"), aligns=tuple("lrrr"), divider=True
+    )
 
 
 def _row(result: Result) -> List[str]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..calibration import Bin, expected_calibration_error, plot_reliability, reliability
-from ..component import CRFEntityRecognizer
+from ..component import CRFEntityRecognizer, Decoding
 from ..formats.files import replacing
 from ..scoring import score_entities
 from .errors import exit_with
@@ -29,6 +29,9 @@ def evaluate_cli(
     plot: Annotated[
         Optional[Path], typer.Option(help="Picture of how far confidences can be trusted")
     ] = None,
+    decoding: Annotated[
+        Optional[Decoding], typer.Option(help="Decoding of crf_ner instead of its own")
+    ] = None,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
 ) -> None:
     """Score the entities that a pipeline finds: precision, recall and F1, in all and per label; and
@@ -40,6 +43,8 @@ def evaluate_cli(
         nlp = spacy.load(model)
     except OSError as error:
         exit_with(error)
+    for pipe in _crf_pipes(nlp):
+        pipe.decoding = decoding or pipe.decoding
     scores = evaluate(nlp, data)
     _show(scores)
     if output is not None:
@@ -66,7 +71,7 @@ def evaluate(nlp: spacy.Language, data: Path) -> Dict[str, Any]:
         label as "ents_support", and "docs", "words" and "words_per_second"; and if there is a
         crf_ner, "calibration" with its expected calibration error "ece" and its "bins".
     """
-    pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, CRFEntityRecognizer)]
+    pipes = _crf_pipes(nlp)
     for pipe in pipes:
         pipe.spans_key = pipe.spans_key or pipe.name
     examples = list(Corpus(data)(nlp))
@@ -88,6 +93,10 @@ def evaluate(nlp: spacy.Language, data: Path) -> Dict[str, Any]:
         "words_per_second": words / seconds if words else None,
         **calibration,
     }
+
+
+def _crf_pipes(nlp: spacy.Language) -> List[CRFEntityRecognizer]:
+    return [pipe for _, pipe in nlp.pipeline if isinstance(pipe, CRFEntityRecognizer)]
 
 
 def _reliability(examples: List[Example], key: str) -> List[Bin]:

@@ -12,8 +12,8 @@ import torch
 from torch.utils.benchmark import Timer
 from torchcrf import CRF
 
-from .crf import LinearChainCRF, Posterior, Potentials
-from .crf.recursions import reference
+from ..crf import LinearChainCRF, Posterior, Potentials
+from ..crf.recursions import reference
 
 OURS, PYTORCH_CRF, AUTOGRAD = "spacy-crf-ner", "pytorch-crf", "autograd"
 LIKELIHOOD, VITERBI, MARGINALS = "likelihood + gradient", "Viterbi", "marginals"

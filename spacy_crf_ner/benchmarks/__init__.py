@@ -1,0 +1,1 @@
+"""What `python -m spacy crf benchmark` measures."""
