@@ -14,8 +14,13 @@ from torchcrf import CRF
 
 from ..crf import LinearChainCRF, Posterior, Potentials
 from ..crf.recursions import reference
+from ..tags import TagSet
 
-OURS, PYTORCH_CRF, AUTOGRAD = "spacy-crf-ner", "pytorch-crf", "autograd"
+OURS, PYTORCH_CRF = "spacy-crf-ner", "pytorch-crf"
+# Ours in plain torch: its gradient traced through the steps, or known as ours.
+AUTOGRAD, TORCH = "torch, autograd", "torch"
+# Ours with only the legal transitions of BIOES.
+BIOES = "BIOES"
 LIKELIHOOD, VITERBI, MARGINALS = "likelihood + gradient", "Viterbi", "marginals"
 # Sums or products of a pair of tags, for each token: forward, backward, and pairs for the gradient.
 FLOPS = {LIKELIHOOD: 6, VITERBI: 2, MARGINALS: 4}
@@ -100,16 +105,22 @@ def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0
         *(x.detach() for x in (ours.start_transitions, ours.transitions, ours.end_transitions)),
     )
     traced = ragged.map(lambda scores: scores.clone().requires_grad_())
+    ones = torch.ones(len(ragged.emissions), device=device)
+    legal = _legal_crf(ours)
     tasks: Dict[str, Dict[str, Callable[[], object]]] = {
         LIKELIHOOD: {
             OURS: lambda: ours(emissions, tags, mask).backward(),
             PYTORCH_CRF: lambda: theirs(emissions, tags, mask).backward(),
-            # Only the partition function, vectorised, its gradient traced through the steps.
+            BIOES: lambda: legal(emissions, tags, mask).backward(),
+            # Only the partition function and its gradient, which is most of it.
             AUTOGRAD: lambda: reference.forward(traced)[1].sum().backward(),
+            TORCH: lambda: reference.posteriors(ragged, reference.forward(ragged)[0], ones),
         },
         VITERBI: {
             OURS: lambda: ours.decode(emissions, mask),
             PYTORCH_CRF: lambda: theirs.decode(emissions, mask),
+            BIOES: lambda: legal.decode(emissions, mask),
+            TORCH: lambda: reference.viterbi(ragged),
         },
         MARGINALS: {OURS: lambda: Posterior(ragged).marginals},
     }
@@ -149,6 +160,20 @@ def plot_crf(results: List[Result], path: Path) -> None:
     axes.set_xlabel("times as fast as pytorch-crf (batch × longest sequence × tags)")
     axes.legend()
     figure.savefig(path, dpi=120)
+
+
+def _legal_crf(crf: LinearChainCRF) -> LinearChainCRF:
+    """The same with the transitions of BIOES only; of as many labels as fit into its tags."""
+    n_tags = crf.num_tags
+    tag_set = TagSet(tuple(str(i) for i in range((n_tags - 1) // 4)))
+    masks = [torch.zeros(n_tags, dtype=torch.bool) for _ in range(2)]
+    masks.insert(1, torch.zeros(n_tags, n_tags, dtype=torch.bool))
+    sources = (tag_set.legal_starts, tag_set.legal_transitions, tag_set.legal_ends)
+    for mask, source in zip(masks, sources):
+        mask[tuple(slice(size) for size in source.shape)] = torch.from_numpy(source)
+    legal = LinearChainCRF(n_tags, legal=tuple(masks))
+    legal.load_state_dict(crf.state_dict())
+    return legal.to(crf.transitions.device)
 
 
 def _take_turns(contenders: Dict[str, Callable[[], object]], runs: int) -> Dict[str, float]:

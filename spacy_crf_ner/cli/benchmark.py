@@ -15,7 +15,10 @@ from wasabi import msg
 
 from ..benchmarks.crf import (
     AUTOGRAD,
+    BIOES,
+    OURS,
     PYTORCH_CRF,
+    TORCH,
     Case,
     Result,
     benchmark_crf,
@@ -28,7 +31,8 @@ from .errors import exit_with
 from .evaluate import evaluate
 
 app = typer.Typer(name="benchmark", help="Measure the speed on this machine.", no_args_is_help=True)
-HEADER = ("task", "batch", "length", "tags", "ms", "× pytorch-crf", "× autograd", "GB/s", "GFLOP/s")
+HEADER = ("task", "batch", "length", "tags", "ms", "ms, BIOES", "× pytorch-crf")
+HEADER += (f"× {AUTOGRAD}", f"× {TORCH}", "GB/s", "GFLOP/s")
 
 
 @app.callback()
@@ -109,12 +113,12 @@ def benchmark_partial_cli(
 
 def _row(result: Result) -> List[str]:
     case = result.case
-    (ours, *_) = result.seconds.values()
-    ratios = [result.times_as_fast_as(other) for other in (PYTORCH_CRF, AUTOGRAD)]
+    times = [result.seconds.get(name) for name in (OURS, BIOES)]
+    ratios = [result.times_as_fast_as(other) for other in (PYTORCH_CRF, AUTOGRAD, TORCH)]
     return [
         result.task,
         *(str(n) for n in case),
-        f"{ours * 1e3:.2f}",
+        *("" if seconds is None else f"{seconds * 1e3:.2f}" for seconds in times),
         *("" if ratio != ratio else f"{ratio:.1f}" for ratio in ratios),
         f"{result.bytes / 1e9:.2f}",
         f"{result.flops / 1e9:.1f}",
