@@ -52,7 +52,6 @@ dropout = 0.0
 """
 )["model"]
 
-
 Decoding = Literal["viterbi", "minimum_risk"]
 
 # OpenMP's threads do not survive a fork: a child of `nlp.pipe(n_process=2)` would wait for them
@@ -230,20 +229,18 @@ class CRFEntityRecognizer(TrainablePipe):
         docs (Iterable[Doc]): The documents to modify.
         scores (Sequence[List[Entity]]): Their entities, as `predict` returns them.
         """
-        key, threshold = self.spans_key, self.threshold
+        key = self.spans_key
         for doc, found in zip(docs, scores):
             spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in found]
             if key is not None:
-                confidences = [ent.confidence for ent in found]
-                doc.spans[key] = SpanGroup(
-                    doc, name=key, spans=spans, attrs={"scores": np.array(confidences, dtype="f")}
-                )
+                attrs = {"scores": np.array([ent.confidence for ent in found], dtype="f")}
+                doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)
             ents = []
-            for span, ent in zip(spans, found):
-                if ent.confidence is None or ent.confidence >= threshold:
+            for span, (*_, confidence) in zip(spans, found):
+                if confidence is not None:
+                    span._.confidence = confidence
+                if confidence is None or confidence >= self.threshold:
                     ents.append(span)
-                    if ent.confidence is not None:
-                        span._.confidence = ent.confidence
             if self.overwrite_ents:
                 doc.set_ents(ents)
             else:
