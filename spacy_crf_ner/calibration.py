@@ -100,7 +100,7 @@ def fit_temperature(pipe: CRFEntityRecognizer, examples: Iterable[Example]) -> f
         return total
 
     optimizer.step(loss)
-    return pipe.cfg["temperature"] * float(log_temperature.exp())
+    return pipe.cfg["temperature"] * log_temperature.exp().item()
 
 
 def plot_reliability(bins: Sequence[Bin], path: Path) -> None:

@@ -26,11 +26,8 @@ POTENTIALS = {
 
 
 @pytest.mark.parametrize("name", POTENTIALS)
-@pytest.mark.parametrize("n_threads", [1, 3])
-def test_cpu_is_as_the_reference(name, n_threads, monkeypatch):
+def test_cpu_is_as_the_reference(name):
     p = POTENTIALS[name]
-    monkeypatch.setattr(cpu, "MIN_WORK_PER_THREAD", 1)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
     assert cpu.applies(p)
     assert cpu.viterbi(p).tolist() == reference.viterbi(p).tolist()
     weights = torch.linspace(-1, 1, len(p.emissions), dtype=torch.float64)

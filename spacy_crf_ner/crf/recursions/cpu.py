@@ -6,8 +6,6 @@ is exact as long as nothing matters that float64 cannot hold: `applies` says whe
 matrix is read only from its first to its last possible transition.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any, Callable, NamedTuple, Tuple
 
 import numba
@@ -21,10 +19,7 @@ from ..potentials import IMPOSSIBLE, Potentials
 # A tag may be behind the best one by as many such differences as it takes steps to get from one to
 # the other (3 in BIOES), and float64 holds exp(-700).
 MAX_RANGE = 200.0
-# With fewer multiplications than this a second thread brings nothing.
-MIN_WORK_PER_THREAD = 2_000_000
 
-# Not parallel=True: numba's own threads abort the process if two Python threads meet in them.
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 
 
@@ -120,25 +115,10 @@ def viterbi(p: Potentials) -> Tensor:
 
 
 def _run(kernel: Callable[..., None], p: Potentials, *arrays: Any) -> None:
-    """Run a kernel over all sequences, in as many threads as torch has and the work is worth."""
-    offsets = np.concatenate([[0], p.lengths.numpy().cumsum()])
-    work = p.emissions.numel() * p.emissions.shape[1]
-    n_threads = min(torch.get_num_threads(), 1 + work // MIN_WORK_PER_THREAD)
-    if n_threads == 1:
-        kernel(0, len(p.lengths), offsets, *arrays)
-        return
-    # Each thread has sequences of about as many tokens as the others.
-    shares = np.searchsorted(offsets, np.linspace(0, offsets[-1], n_threads + 1)[1:-1])
-    bounds = [0, *shares.tolist(), len(p.lengths)]
-    # Not kept between calls: threads do not survive a fork.
-    with ThreadPoolExecutor(n_threads - 1) as pool:
-        jobs = [
-            pool.submit(kernel, first, last, offsets, *arrays)
-            for first, last in pairwise(bounds[1:])
-        ]
-        kernel(0, bounds[1], offsets, *arrays)
-        for job in jobs:
-            job.result()
+    """Run a kernel over all sequences, in one thread. Others of Python's would have to share the
+    cores with torch's, which spin for a while after each of its operations: measured, that costs
+    more than it brings. And numba's own abort the process if two Python threads meet in them."""
+    kernel(np.concatenate([[0], p.lengths.numpy().cumsum()]), *arrays)
 
 
 def _to_numpy(scores: Tensor) -> np.ndarray:
@@ -189,8 +169,8 @@ def _multiply(vector, matrix, low, high, out):
 
 
 @_jit
-def _forward(first, last, offsets, emissions, start, matrix, low, high, end, alphas, log_z):
-    for b in range(first, last):
+def _forward(offsets, emissions, start, matrix, low, high, end, alphas, log_z):
+    for b in range(offsets.size - 1):
         total = 0.0
         for n in range(offsets[b], offsets[b + 1]):
             alpha, emission = alphas[n], emissions[n]
@@ -209,9 +189,9 @@ def _forward(first, last, offsets, emissions, start, matrix, low, high, end, alp
 
 
 @_jit
-def _backward(first, last, offsets, emissions, matrix, low, high, end, betas):
+def _backward(offsets, emissions, matrix, low, high, end, betas):
     following = np.empty(end.size)
-    for b in range(first, last):
+    for b in range(offsets.size - 1):
         for n in range(offsets[b + 1] - 1, offsets[b] - 1, -1):
             beta = betas[n]
             if n == offsets[b + 1] - 1:
@@ -225,11 +205,9 @@ def _backward(first, last, offsets, emissions, matrix, low, high, end, betas):
 
 
 @_jit
-def _posteriors(
-    first, last, offsets, emissions, matrix, low, high, end, alphas, weights, marginals, following
-):
+def _posteriors(offsets, emissions, matrix, low, high, end, alphas, weights, marginals, following):
     beta = np.empty(end.size)
-    for b in range(first, last):
+    for b in range(offsets.size - 1):
         beta[:] = end
         for n in range(offsets[b + 1] - 1, offsets[b] - 1, -1):
             alpha, emission, marginal, after = alphas[n], emissions[n], marginals[n], following[n]
@@ -253,9 +231,9 @@ def _posteriors(
 
 
 @_jit
-def _viterbi(first, last, offsets, emissions, start, matrix, low, high, end, came_from, tags):
+def _viterbi(offsets, emissions, start, matrix, low, high, end, came_from, tags):
     score, best = np.empty(end.size), np.empty(end.size)
-    for b in range(first, last):
+    for b in range(offsets.size - 1):
         begin, stop = offsets[b], offsets[b + 1]
         if begin == stop:
             continue

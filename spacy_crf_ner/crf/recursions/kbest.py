@@ -43,13 +43,13 @@ def _insert(score, source, best, sources):
 
 
 @_jit
-def _k_best(first, last, offsets, emissions, start, matrix, end, came_from, tags, scores):
+def _k_best(offsets, emissions, start, matrix, end, came_from, tags, scores):
     n_tags, k = end.size, tags.shape[1]
     # [j, r]: the score of the r-th best path to tag j. A source is the tag before times k, plus
     # which of its paths.
     score, best = np.empty((n_tags, k)), np.empty((n_tags, k))
     final = np.empty(k, dtype=np.int32)
-    for b in range(first, last):
+    for b in range(offsets.size - 1):
         begin, stop = offsets[b], offsets[b + 1]
         if begin == stop:
             continue
