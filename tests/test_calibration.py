@@ -1,21 +1,17 @@
 """Calibration on confidences whose truth is known."""
 
 import random
-import sys
-from pathlib import Path
 
 import pytest
 import spacy
 import srsly
 from spacy.tokens import DocBin
 from spacy.training import Example
+from test_component import TRAIN, fit, make_examples, make_nlp
 from typer.testing import CliRunner
 
 from spacy_crf_ner.calibration import expected_calibration_error, fit_temperature, reliability
 from spacy_crf_ner.cli import app
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_component import TRAIN, fit, make_examples, make_nlp
 
 
 def test_bins_and_error():

@@ -1,14 +1,10 @@
 """Entities with their probabilities, and the loss of what is known of them, by enumeration."""
 
 import math
-import sys
 from itertools import pairwise, product
-from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent / "crf"))
 from test_inference import make_potentials
 
 from spacy_crf_ner.crf import best_tags
