@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from importlib.metadata import distribution, version
+from importlib.metadata import distribution
 
 import pytest
 from spacy import registry
@@ -40,9 +40,3 @@ def test_the_cli_is_part_of_spacys():
     assert result.returncode == 0
     for name in ("convert", "evaluate", "annotate"):
         assert name in result.stdout
-
-
-def test_the_distribution():
-    files = {str(path) for path in distribution("spacy-crf-ner").files}
-    assert version("spacy-crf-ner")
-    assert files

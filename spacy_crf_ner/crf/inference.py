@@ -56,7 +56,7 @@ def best_tags(p: Potentials) -> Tensor:
     p (Potentials): The scores.
     RETURNS (Tensor): (N,) int64 tag ids, on the device of the scores; of equal scores, any.
     """
-    return recursions.viterbi(_precise(p))
+    return recursions.viterbi(p.precise())
 
 
 class _LogPartition(torch.autograd.Function):
@@ -69,7 +69,7 @@ class _LogPartition(torch.autograd.Function):
         end: Tensor,
         lengths: Tensor,
     ) -> Tensor:
-        p = _precise(Potentials(emissions, lengths, start, transitions, end))
+        p = Potentials(emissions, lengths, start, transitions, end).precise()
         ctx.sums = recursions.Sums(p)
         ctx.dtypes = [x.dtype for x in (emissions, start, transitions, end)]
         return ctx.sums.log_z
@@ -81,10 +81,3 @@ class _LogPartition(torch.autograd.Function):
         tags, pairs = ctx.sums.posteriors(weights.to(p.emissions.dtype)[p.sequences])
         gradients = (tags, tags[p.firsts].sum(0), pairs, tags[p.lasts].sum(0))
         return (*(g.to(dtype) for g, dtype in zip(gradients, ctx.dtypes)), None)
-
-
-def _precise(p: Potentials) -> Potentials:
-    at_least = torch.float64 if p.emissions.device.type == "cpu" else torch.float32
-    dtype = torch.promote_types(p.emissions.dtype, p.transitions.dtype)
-    dtype = torch.promote_types(dtype, at_least)
-    return p.map(lambda scores: scores.detach().to(dtype))

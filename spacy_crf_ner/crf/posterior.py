@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Optional, Tuple
+from typing import Tuple
 
 import torch
 from torch import Tensor
 
 from . import recursions
-from .inference import _precise, path_scores
+from .inference import path_scores
 from .potentials import IMPOSSIBLE, Potentials
 
 
@@ -25,7 +25,7 @@ class Posterior:
 
         potentials (Potentials): The scores.
         """
-        self._p = _precise(potentials)
+        self._p = potentials.precise()
         self._sums = recursions.Sums(self._p)
 
     @cached_property
@@ -93,25 +93,23 @@ def k_best_tags(potentials: Potentials, k: int) -> Tuple[Tensor, Tensor]:
     RETURNS (Tuple[Tensor, Tensor]): (N, k) int64 tag ids, the best first; and (B, k) float64
         probabilities, 0 where a sequence has fewer possible taggings.
     """
-    p = _precise(potentials)
+    p = potentials.precise()
     tags, scores = recursions.k_best(p.map(Tensor.cpu), k)
     log_z = recursions.Sums(p).log_z
     return tags.to(log_z.device), (scores.to(log_z.device) - log_z[:, None]).exp()
 
 
 @torch.no_grad()
-def minimum_risk_tags(potentials: Potentials, posterior: Optional[Posterior] = None) -> Tensor:
+def minimum_risk_tags(potentials: Potentials) -> Tensor:
     """The possible tagging with the highest expected number of right tags (minimum Bayes risk under
     Hamming loss; Stoyanov and Eisner 2012).
 
     potentials (Potentials): The scores; what they bar stays barred.
-    posterior (Optional[Posterior]): Their posterior, if there is one already.
     RETURNS (Tensor): (N,) int64 tag ids.
     """
-    posterior = posterior or Posterior(potentials)
-    p = _precise(potentials)
-    only_possible = p.map(_only_possible)
-    gains = replace(only_possible, emissions=only_possible.emissions + posterior.marginals)
+    only_possible = potentials.precise().map(_only_possible)
+    emissions = only_possible.emissions + Posterior(potentials).marginals
+    gains = replace(only_possible, emissions=emissions)
     return recursions.viterbi(gains)
 
 

@@ -84,6 +84,16 @@ class Potentials:
             end=_bar(self.end, legal_ends),
         )
 
+    def precise(self) -> "Potentials":
+        """The scores in the precision that sums are taken in, and without their gradients.
+
+        RETURNS (Potentials): In float64 on the CPU, elsewhere in float32 or better.
+        """
+        dtype = torch.float64 if self.emissions.device.type == "cpu" else torch.float32
+        for scores in (self.emissions, self.transitions):
+            dtype = torch.promote_types(dtype, scores.dtype)
+        return self.map(lambda scores: scores.detach().to(dtype))
+
     def map(self, function: Callable[[Tensor], Tensor]) -> "Potentials":
         """Apply a function to each part of the scores.
 
