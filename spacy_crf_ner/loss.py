@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional, Sequence
 import torch
 from torch import Tensor
 
-from .crf import Potentials, log_partition, path_scores
+from .crf import Potentials, log_likelihood, log_partition
 from .gold import MISSING
 from .tags import TagSet
 
@@ -41,14 +41,15 @@ def negative_log_likelihood(
     RETURNS (Tensor): A scalar, in nats.
     """
     legal = constrain(potentials, tag_set)
-    log_z = log_partition(legal)
     if (tags == MISSING).any():
         known = torch.nn.functional.one_hot(tags.clamp(min=0), len(tag_set)).bool()
         allowed = known | (tags == MISSING)[:, None]
-        loss = (log_z - log_partition(constrain(potentials, tag_set, allowed))).sum()
+        agreeing = log_partition(constrain(potentials, tag_set, allowed))
+        loss = (log_partition(legal) - agreeing).sum()
     else:
-        loss = (log_z - path_scores(legal, tags)).sum()
+        loss = -log_likelihood(legal, tags).sum()
     if incorrect:
+        log_z = log_partition(legal)
         sequences = torch.tensor([span.sequence for span in incorrect], device=log_z.device)
         log_p = log_partition(_with_spans(legal, tag_set, incorrect)) - log_z[sequences]
         # log(1 - p), also for p near 0. It must stay finite for a p that rounds to 1.

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Callable, Dict, List, NamedTuple
 
 import torch
+from torch.autograd import grad
 from torch.utils.benchmark import Timer
 from torchcrf import CRF
 
@@ -109,9 +110,11 @@ def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0
     legal = _legal_crf(ours)
     tasks: Dict[str, Dict[str, Callable[[], object]]] = {
         LIKELIHOOD: {
-            OURS: lambda: ours(emissions, tags, mask).backward(),
-            PYTORCH_CRF: lambda: theirs(emissions, tags, mask).backward(),
-            BIOES: lambda: legal(emissions, tags, mask).backward(),
+            OURS: lambda: grad(ours(emissions, tags, mask), [emissions, *ours.parameters()]),
+            PYTORCH_CRF: lambda: grad(
+                theirs(emissions, tags, mask), [emissions, *theirs.parameters()]
+            ),
+            BIOES: lambda: grad(legal(emissions, tags, mask), [emissions, *legal.parameters()]),
             # Only the partition function and its gradient, which is most of it.
             AUTOGRAD: lambda: reference.forward(traced)[1].sum().backward(),
             TORCH: lambda: reference.posteriors(ragged, reference.forward(ragged)[0], ones),

@@ -1,6 +1,6 @@
 """`LinearChainCRF`: pytorch-crf's interface over this package's inference."""
 
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -81,8 +81,8 @@ class LinearChainCRF(CRF):
         """
         self._validate(emissions, mask=mask)
         potentials = self._potentials(emissions, self._tokens(emissions, mask))
-        tags = best_tags(potentials).cpu()
-        return [sequence.tolist() for sequence in tags.split(potentials.lengths.tolist())]
+        tags, ends = best_tags(potentials).tolist(), potentials.lengths.cumsum(0).tolist()
+        return [tags[begin:end] for begin, end in zip([0, *ends], ends)]
 
     def _batch_first(self, x: Tensor) -> Tensor:
         return x if self.batch_first else x.transpose(0, 1)
@@ -98,9 +98,29 @@ class LinearChainCRF(CRF):
 
     def _potentials(self, emissions: Tensor, tokens: Tensor) -> Potentials:
         return Potentials(
-            self._batch_first(emissions)[tokens],
+            _Tokens.apply(self._batch_first(emissions), tokens),
             tokens.sum(1).cpu(),
             self.start_transitions,
             self.transitions,
             self.end_transitions,
         ).constrained(self.legal_starts, self.legal_transitions, self.legal_ends)
+
+
+class _Tokens(torch.autograd.Function):
+    """emissions[tokens]: (batch, length, tags) and (batch, length) bool to (N, tags). The gradient
+    that torch has for it allows for tokens that are taken twice: it takes as long as all the rest
+    of a likelihood."""
+
+    @staticmethod
+    def forward(ctx: Any, emissions: Tensor, tokens: Tensor) -> Tensor:
+        ctx.save_for_backward(tokens)
+        ctx.shape = emissions.shape
+        return emissions[tokens]
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tuple[Tensor, None]:
+        (tokens,) = ctx.saved_tensors
+        padded = gradient.new_zeros(ctx.shape)
+        padded[tokens] = gradient
+        return padded, None

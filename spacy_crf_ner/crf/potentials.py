@@ -54,12 +54,12 @@ class Potentials:
         return ends[self.lengths > 0].to(self.emissions.device) - 1
 
     @cached_property
-    def followers(self) -> Tensor:
-        """The tokens that follow another one in their sequence."""
+    def follows(self) -> Tensor:
+        """(N,) bool: whether each token follows another one in its sequence."""
         is_first = torch.zeros(len(self.emissions), dtype=torch.bool)
         starts = self.lengths.cumsum(0) - self.lengths
         is_first[starts[self.lengths > 0]] = True
-        return (~is_first).nonzero()[:, 0].to(self.emissions.device)
+        return (~is_first).to(self.emissions.device)
 
     def constrained(
         self,

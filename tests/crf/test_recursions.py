@@ -5,6 +5,7 @@ import torch
 from test_inference import make_potentials, masks_of
 
 from spacy_crf_ner.crf import Posterior, Potentials, best_tags, log_partition
+from spacy_crf_ner.crf.potentials import IMPOSSIBLE
 from spacy_crf_ner.crf.recursions import cpu, reference
 from spacy_crf_ner.tags import TagSet
 
@@ -28,25 +29,39 @@ POTENTIALS = {
 @pytest.mark.parametrize("name", POTENTIALS)
 def test_cpu_is_as_the_reference(name):
     p = POTENTIALS[name]
-    assert cpu.applies(p)
     assert cpu.viterbi(p).tolist() == reference.viterbi(p).tolist()
     weights = torch.linspace(-1, 1, len(p.emissions), dtype=torch.float64)
     state, log_z = cpu.forward(p)
     alphas, expected_log_z = reference.forward(p)
     assert torch.allclose(log_z, expected_log_z, atol=1e-10)
-    assert torch.allclose(torch.from_numpy(state.alphas), alphas.exp(), atol=1e-12)
+    found_alphas = torch.from_numpy(state.alphas / state.sums[:, None])
+    assert torch.allclose(found_alphas, alphas.exp(), atol=1e-12)
     assert torch.allclose(cpu.backward(p).exp(), reference.backward(p).softmax(1), atol=1e-12)
     found = cpu.posteriors(p, state, weights)
     for mine, theirs in zip(found, reference.posteriors(p, alphas, weights)):
         assert torch.allclose(mine, theirs, atol=1e-10)
 
 
-def test_legal_tags_are_read_in_one_piece():
-    """What makes most of a BIOES matrix cost nothing."""
+def test_only_what_is_legal_is_read():
+    """Of BIOES a dense block of what comes after an entity or none, and what is inside of one."""
     tag_set = TagSet(tuple("ABCDEFGHIJ"))
-    low, high = cpu._possible(constrained(tag_set).transitions)
-    inside = tag_set.ids["I-C"]
-    assert tag_set.tags[low[inside] : high[inside]] == ("I-C", "E-C")
+    matrix = constrained(tag_set).transitions.numpy()
+    steps = cpu.Transitions.of(matrix, matrix > IMPOSSIBLE / 2)
+    assert {tag_set.tags[i][0] for i in steps.sources} == set("OES")
+    assert {tag_set.tags[i][0] for i in steps.targets} == set("OBS")
+    singles = [(tag_set.tags[i], tag_set.tags[j]) for i, j in zip(steps.before, steps.after)]
+    inside = [("B-A", "I-A"), ("B-A", "E-A"), ("I-A", "I-A"), ("I-A", "E-A")]
+    assert sorted(pair for pair in singles if "A" in pair[0]) == sorted(inside)
+    assert len(singles) == 4 * len(tag_set.labels)
+
+
+def test_a_sparse_matrix_needs_no_block():
+    """Each tag only after one other."""
+    p = make_potentials(7, LENGTHS)
+    legal = torch.eye(7, dtype=torch.bool).roll(1, 0)
+    p = p.constrained(torch.ones(7, dtype=torch.bool), legal, torch.ones(7, dtype=torch.bool))
+    assert cpu.viterbi(p).tolist() == reference.viterbi(p).tolist()
+    assert torch.allclose(cpu.forward(p)[1], reference.forward(p)[1])
 
 
 @pytest.mark.parametrize("scale", [1e4, -1e4])
@@ -57,7 +72,7 @@ def test_huge_scores(scale, tag_set):
     p = p.map(lambda scores: scores * scale)
     if tag_set:
         p = p.constrained(*masks_of(tag_set))
-    assert not cpu.applies(p)
+    assert cpu.forward(p)[1].isnan().all()
     tags = best_tags(p)
     posterior = Posterior(p)
     assert posterior.log_probabilities(tags).tolist() == pytest.approx([0, 0], abs=1e-6)

@@ -20,20 +20,19 @@ __all__ = ["Sums", "k_best", "viterbi"]
 class Sums:
     """The sums over all taggings of a batch: the forward pass, and from it what else is asked for.
 
-    potentials (Potentials): The scores.
     log_z (Tensor): (B,) float64 log-sums of exp(score), 0 for an empty sequence.
     """
 
     def __init__(self, potentials: Potentials) -> None:
         """Run the forward pass.
 
-        potentials (Potentials): The scores, in float32 or better.
+        potentials (Potentials): The scores, in any precision.
         """
-        self.potentials = potentials
+        self._raw = potentials
         self._module = _module_for(potentials)
-        if self._module is cpu and not cpu.applies(potentials):
-            self._module = reference
-        self._state, self.log_z = self._module.forward(potentials)
+        # The compiled ones read any precision, and sum in float64.
+        self._potentials = potentials if self._module is cpu else potentials.precise()
+        self._state, self.log_z = self._module.forward(self._potentials)
         if not torch.isfinite(self.log_z).all():
             self._fall_back()
 
@@ -43,10 +42,11 @@ class Sums:
         weights (Tensor): (N,) how much each token counts.
         RETURNS (Tuple[Tensor, Tensor]): (N, C) of tags and (C, C) of pairs of tags.
         """
-        tags, pairs = self._module.posteriors(self.potentials, self._state, weights)
-        if not torch.isfinite(tags.sum()):
+        tags, pairs = self._posteriors(weights)
+        # What float64 cannot hold on the way back shows at the first tokens, or in their pairs.
+        if not torch.isfinite(tags[self._potentials.firsts].sum() + pairs.sum()):
             self._fall_back()
-            return reference.posteriors(self.potentials, self._state, weights)
+            return self._posteriors(weights)
         return tags, pairs
 
     def backward(self) -> Tensor:
@@ -54,22 +54,27 @@ class Sums:
 
         RETURNS (Tensor): (N, C) log-sums over what follows each token, up to a constant for each.
         """
-        betas = self._module.backward(self.potentials)
-        return reference.backward(self.potentials) if betas.isnan().any() else betas
+        betas = self._module.backward(self._potentials)
+        return reference.backward(self._raw.precise()) if betas.isnan().any() else betas
+
+    def _posteriors(self, weights: Tensor) -> Tuple[Tensor, Tensor]:
+        weights = weights.to(self._potentials.start.dtype)
+        return self._module.posteriors(self._potentials, self._state, weights)
 
     def _fall_back(self) -> None:
         """A tag that float64 could not hold was needed in the end."""
-        self._module = reference
-        self._state, self.log_z = reference.forward(self.potentials)
+        self._module, self._potentials = reference, self._raw.precise()
+        self._state, self.log_z = reference.forward(self._potentials)
 
 
 def viterbi(p: Potentials) -> Tensor:
     """See `reference.viterbi`.
 
-    p (Potentials): The scores.
+    p (Potentials): The scores, in any precision.
     RETURNS (Tensor): (N,) int64 tag ids of the best taggings.
     """
-    return _module_for(p).viterbi(p)
+    module = _module_for(p)
+    return module.viterbi(p if module is cpu else p.precise())
 
 
 def _module_for(p: Potentials) -> ModuleType:

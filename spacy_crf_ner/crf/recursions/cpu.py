@@ -2,10 +2,15 @@
 
 The sums are taken over probabilities instead of their logarithms, so that a step is the product of
 a vector and a matrix; each step's sum is divided out and kept (Rabiner 1989, V.A, "scaling"). That
-is exact as long as nothing matters that float64 cannot hold: `applies` says when. Each row of the
-matrix is read only from its first to its last possible transition.
+is exact as long as nothing matters that float64 cannot hold: `forward` says when.
+
+All of it runs in one thread. Others of Python's would have to share the cores with torch's, which
+spin for a while after each of its operations, and numba's own abort the process if two Python
+threads meet in them. For the same reason whole batches pass through numpy here and not through
+torch: to wake torch's threads after a while of other work takes longer than what they would do.
 """
 
+from functools import partial
 from typing import Any, Callable, NamedTuple, Tuple
 
 import numba
@@ -19,69 +24,130 @@ from ..potentials import IMPOSSIBLE, Potentials
 # A tag may be behind the best one by as many such differences as it takes steps to get from one to
 # the other (3 in BIOES), and float64 holds exp(-700).
 MAX_RANGE = 200.0
+# A tag after which or before which no more than so many are possible is read one by one.
+FEW = 4
+# How many tags before are read at once for the best of them.
+TOGETHER = 8
+# A product of matrices of this many multiplications stays in one thread.
+PRODUCT = 2**17
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+
+def _jit(function: Callable[..., Any], inline: str = "never") -> Callable[..., Any]:
+    compiled = partial(
+        numba.njit,
+        nogil=True,
+        error_model="numpy",
+        fastmath={"contract", "nsz", "reassoc"},
+        inline=inline,
+    )
+    try:
+        return compiled(cache=True)(function)
+    except RuntimeError:
+        # Neither the package's folder nor the user's cache can be written: compiled once more in
+        # each process.
+        return compiled()(function)
 
 
-def applies(p: Potentials) -> bool:
-    """Say whether probabilities can stand for the scores in `forward` and `backward`.
+_jit_inline = partial(_jit, inline="always")
 
-    p (Potentials): The scores.
-    RETURNS (bool): Whether those that are possible are close enough to each other.
+
+class Transitions(NamedTuple):
+    """A matrix of transitions, laid out so that what is impossible costs nothing: a dense block of
+    some tags before and some after, and single ones. In BIOES, with O, E and S before O, B and S,
+    the block is a quarter of the matrix, and the single ones are those inside of an entity.
+
+    block (np.ndarray): (S, T) scores, or exp of them.
+    sources (np.ndarray): (S,) the tags before.
+    targets (np.ndarray): (T,) the tags after.
+    values (np.ndarray): (M,) the single ones.
+    before (np.ndarray): (M,) their tags before.
+    after (np.ndarray): (M,) their tags after, none of which is in `targets`.
     """
-    return sum(map(_range, (p.emissions, p.transitions, p.start, p.end))) < MAX_RANGE
+
+    block: np.ndarray
+    sources: np.ndarray
+    targets: np.ndarray
+    values: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+    @classmethod
+    def of(cls, matrix: np.ndarray, possible: np.ndarray) -> "Transitions":
+        in_block = possible.sum(0) > FEW
+        targets = np.flatnonzero(in_block)
+        sources = np.flatnonzero(possible[:, targets].any(1))
+        before, after = np.nonzero(possible & ~in_block)
+        block = matrix[np.ix_(sources, targets)]
+        return cls(block, sources, targets, matrix[before, after], before, after)
 
 
 class Forward(NamedTuple):
-    """What the forward pass leaves for the backward pass: all of it exp(scores).
+    """What the forward pass leaves for the backward pass.
 
-    emissions (np.ndarray): (N, C), the largest of each row 1.
-    transitions (np.ndarray): (C, C), the largest 1.
-    end (np.ndarray): (C,), the largest 1.
-    alphas (np.ndarray): (N, C) probabilities of each token's tags given the emissions up to it.
+    offsets (np.ndarray): (B + 1,) where each sequence begins, and the last one ends.
+    emissions (np.ndarray): (N, C) exp(scores), the largest of each row 1.
+    transitions (np.ndarray): (C, C) exp(scores), the largest 1.
+    end (np.ndarray): (C,) exp(scores), the largest 1.
+    alphas (np.ndarray): (N, C) what the probabilities of each token's tags, given the emissions up
+        to it, are proportional to.
+    sums (np.ndarray): (N,) the sum of each row of alphas.
     """
 
+    offsets: np.ndarray
     emissions: np.ndarray
     transitions: np.ndarray
     end: np.ndarray
     alphas: np.ndarray
+    sums: np.ndarray
 
 
 def forward(p: Potentials) -> Tuple[Forward, Tensor]:
-    """The forward recursion. Not finite if the scores do not apply.
+    """The forward recursion.
 
-    p (Potentials): The scores, on the CPU.
-    RETURNS (Tuple[Forward, Tensor]): What `posteriors` needs, and (B,) float64 log-partitions.
+    p (Potentials): The scores, on the CPU, in any precision.
+    RETURNS (Tuple[Forward, Tensor]): What `posteriors` needs, and (B,) float64 log-partitions: NaN
+        if the scores are too far apart.
     """
-    emissions, shifts = _exp_rows(p.emissions)
-    transitions, shift = _exp(p.transitions)
-    start, start_shift = _exp(p.start)
-    end, end_shift = _exp(p.end)
-    alphas, log_z = np.empty_like(emissions), np.zeros(len(p.lengths))
-    legal = _possible(p.transitions)
-    _run(_forward, p, emissions, start, transitions, *legal, end, alphas, log_z)
+    offsets = _offsets(p)
+    emissions, shifts, spread = _exp_rows(_to_numpy(p.emissions))
+    start, start_shift, start_spread = _exp(p.start)
+    transitions, shift, transitions_spread = _exp(p.transitions)
+    end, end_shift, end_spread = _exp(p.end)
+    alphas, sums = np.empty_like(emissions), np.empty(len(emissions))
+    state = Forward(offsets, emissions, transitions, end, alphas, sums)
+    if spread + start_spread + transitions_spread + end_spread >= MAX_RANGE:
+        return state, torch.full((len(p.lengths),), torch.nan, dtype=torch.float64)
+    log_z = np.ones(len(p.lengths))
+    steps = _for_sums(transitions, _possible(p.transitions))
+    _forward(offsets, emissions, start, steps, end, alphas, sums, log_z)
     # What was taken off the scores before exp is the same for all taggings.
-    ends = p.lengths.cumsum(0)
-    sums = torch.cat([shifts.new_zeros(1), shifts.cumsum(0)])
-    shifted = sums[ends] - sums[ends - p.lengths] + (p.lengths - 1).double() * shift
-    shifted = (shifted + start_shift + end_shift) * (p.lengths > 0)
-    return Forward(emissions, transitions, end, alphas), torch.from_numpy(log_z) + shifted
+    with np.errstate(divide="ignore"):
+        logs = np.concatenate([[0.0], (np.log(sums) + shifts + shift).cumsum()])
+        log_z = np.log(log_z) + logs[offsets[1:]] - logs[offsets[:-1]]
+    log_z += start_shift + end_shift - shift
+    log_z[p.lengths.numpy() == 0] = 0.0
+    return state, torch.from_numpy(log_z)
 
 
 def posteriors(p: Potentials, state: Forward, weights: Tensor) -> Tuple[Tensor, Tensor]:
-    """The same as `reference.posteriors`, in float64.
+    """The same as `reference.posteriors`, in the precision of the scores, but at least float32.
 
     p (Potentials): The scores, on the CPU.
     state (Forward): What `forward` returned.
     weights (Tensor): (N,) how much each token counts.
     RETURNS (Tuple[Tensor, Tensor]): (N, C) and (C, C).
     """
-    marginals, following = np.empty_like(state.emissions), np.empty_like(state.emissions)
-    legal = _possible(p.transitions.T)
-    matrix = np.ascontiguousarray(state.transitions.T)
-    inputs = (state.emissions, matrix, *legal, state.end, state.alphas, _to_numpy(weights))
-    _run(_posteriors, p, *inputs, marginals, following)
-    pairs = state.alphas[:-1].T @ following[1:] * state.transitions
+    marginals = np.empty(state.emissions.shape, dtype=_to_numpy(p.emissions[:0]).dtype)
+    following = np.empty_like(state.emissions)
+    steps = _for_sums(state.transitions.T, _possible(p.transitions).T)
+    _posteriors(state, steps, _to_numpy(weights.double()), marginals, following)
+    pairs = np.zeros_like(state.transitions)
+    part = max(1, PRODUCT // pairs.size)
+    with np.errstate(invalid="ignore"):
+        for n in range(1, len(following), part):
+            after = following[n : n + part]
+            pairs += state.alphas[n - 1 : n - 1 + len(after)].T @ after
+        pairs *= state.transitions
     return torch.from_numpy(marginals), torch.from_numpy(pairs)
 
 
@@ -91,106 +157,131 @@ def backward(p: Potentials) -> Tensor:
     p (Potentials): The scores, on the CPU.
     RETURNS (Tensor): (N, C).
     """
-    emissions, _ = _exp_rows(p.emissions)
-    matrix, _ = _exp(p.transitions.T)
-    end, _ = _exp(p.end)
+    emissions, _, _ = _exp_rows(_to_numpy(p.emissions))
+    matrix, _, _ = _exp(p.transitions.T)
+    end, _, _ = _exp(p.end)
     betas = np.empty_like(emissions)
-    _run(_backward, p, emissions, matrix, *_possible(p.transitions.T), end, betas)
-    return torch.from_numpy(betas).log_()
+    steps = _for_sums(matrix, _possible(p.transitions).T)
+    _backward(_offsets(p), emissions, steps, end, betas)
+    with np.errstate(divide="ignore"):
+        return torch.from_numpy(np.log(betas, out=betas))
 
 
 def viterbi(p: Potentials) -> Tensor:
-    """The same as `reference.viterbi`, in float64; applies to all scores.
+    """The same as `reference.viterbi`, summed in float64; applies to all scores.
 
-    p (Potentials): The scores, on the CPU.
+    p (Potentials): The scores, on the CPU, in any precision.
     RETURNS (Tensor): (N,) int64.
     """
-    emissions, start, matrix, end = (
-        _to_numpy(scores) for scores in (p.emissions, p.start, p.transitions, p.end)
-    )
-    came_from = np.empty(emissions.shape, dtype=np.int32)
+    emissions = _to_numpy(p.emissions)
+    start, matrix, end = (_to_numpy(x.double()) for x in (p.start, p.transitions, p.end))
+    scores = np.empty(emissions.shape)
     tags = np.empty(len(emissions), dtype=np.int64)
-    _run(_viterbi, p, emissions, start, matrix, *_possible(matrix), end, came_from, tags)
+    steps = _for_best(matrix, _possible(p.transitions))
+    _viterbi(_offsets(p), emissions, start, steps, matrix.T.copy(), end, scores, tags)
     return torch.from_numpy(tags)
 
 
-def _run(kernel: Callable[..., None], p: Potentials, *arrays: Any) -> None:
-    """Run a kernel over all sequences, in one thread. Others of Python's would have to share the
-    cores with torch's, which spin for a while after each of its operations: measured, that costs
-    more than it brings. And numba's own abort the process if two Python threads meet in them."""
-    kernel(np.concatenate([[0], p.lengths.numpy().cumsum()]), *arrays)
+def _for_sums(matrix: np.ndarray, possible: np.ndarray) -> Transitions:
+    """With a row of the block for each target, which is what a sum is taken over."""
+    steps = Transitions.of(matrix, possible)
+    return steps._replace(block=steps.block.T.copy())
+
+
+def _for_best(matrix: np.ndarray, possible: np.ndarray) -> Transitions:
+    """With the sources filled up to a multiple of TOGETHER, by some that lead nowhere."""
+    steps = Transitions.of(matrix, possible)
+    padding = (0, -len(steps.sources) % TOGETHER)
+    block = np.pad(steps.block, (padding, (0, 0)), constant_values=-np.inf)
+    return steps._replace(block=block, sources=np.pad(steps.sources, padding))
+
+
+def _offsets(p: Potentials) -> np.ndarray:
+    return np.concatenate([[0], p.lengths.numpy().cumsum()])
 
 
 def _to_numpy(scores: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(scores.detach().double().numpy())
+    """As they are, but in float32 if less, which numpy and numba hardly know."""
+    dtype = torch.promote_types(scores.dtype, torch.float32)
+    return np.ascontiguousarray(scores.detach().to(dtype).numpy())
 
 
-def _range(scores: Tensor) -> float:
-    """The largest difference of two possible scores in a row."""
-    if not scores.numel():
-        return 0.0
-    low = torch.where(scores > IMPOSSIBLE / 2, scores, torch.inf).amin(-1)
-    # A row without any possible score has no range.
-    return float((scores.amax(-1) - low).clamp(min=0).max())
+def _possible(scores: Tensor) -> np.ndarray:
+    return _to_numpy(scores) > IMPOSSIBLE / 2
 
 
-def _exp_rows(scores: Tensor) -> Tuple[np.ndarray, Tensor]:
-    """exp(scores) with the largest of each row taken off, and the largest."""
-    scores = scores.detach().double()
-    shifts = scores.amax(-1) if scores.numel() else scores.new_zeros(len(scores))
-    return np.ascontiguousarray((scores - shifts[:, None]).exp_().numpy()), shifts
+def _exp(scores: Tensor) -> Tuple[np.ndarray, float, float]:
+    """exp(scores) with the largest of all taken off, the largest, and their range."""
+    flat = _to_numpy(scores).reshape(1, -1)
+    shifted, shifts, spread = _exp_rows(flat)
+    return shifted.reshape(scores.shape), shifts[0], spread
 
 
-def _exp(scores: Tensor) -> Tuple[np.ndarray, float]:
-    """exp(scores) with the largest of all taken off, and the largest."""
-    scores = scores.detach().double()
-    shift = scores.max()
-    return np.ascontiguousarray((scores - shift).exp_().numpy()), float(shift)
-
-
-def _possible(transitions: Any) -> Tuple[np.ndarray, np.ndarray]:
-    """Where the possible transitions of each row begin and end."""
-    possible = np.asarray(transitions.detach() if torch.is_tensor(transitions) else transitions)
-    possible = possible > IMPOSSIBLE / 2
-    low = possible.argmax(1)
-    high = possible.shape[1] - possible[:, ::-1].argmax(1)
-    return low, np.where(possible.any(1), high, low)
+def _exp_rows(scores: np.ndarray) -> Tuple[np.ndarray, np.ndarray, float]:
+    """exp(scores) with the largest of each row taken off, the largest, and the range of the
+    possible ones of a row."""
+    shifted, shifts = np.empty(scores.shape), np.empty(len(scores))
+    spread = _shift(scores, shifted, shifts)
+    return np.exp(shifted, out=shifted), shifts, spread
 
 
 @_jit
-def _multiply(vector, matrix, low, high, out):
-    out[:] = 0.0
-    for i in range(vector.size):
-        x = vector[i]
-        # Slices from 0 on, where no index can be negative, are what the compiler vectorises.
-        row, part = matrix[i, low[i] : high[i]], out[low[i] : high[i]]
+def _shift(scores, shifted, shifts):
+    spread = 0.0
+    for n in range(len(scores)):
+        row, out = scores[n], shifted[n]
+        high = row[0]
         for j in range(row.size):
-            part[j] += x * row[j]
+            high = max(high, row[j])
+        low = high
+        for j in range(row.size):
+            low = min(low, row[j] if row[j] > IMPOSSIBLE / 2 else high)
+            out[j] = np.float64(row[j]) - np.float64(high)
+        shifts[n] = high
+        spread = max(spread, np.float64(high) - np.float64(low))
+    return spread
+
+
+@_jit_inline
+def _multiply(vector, steps, gathered, out):
+    """out = vector @ transitions"""
+    for i in range(gathered.size):
+        gathered[i] = vector[steps.sources[i]]
+    out[:] = 0.0
+    for j in range(steps.targets.size):
+        row = steps.block[j]
+        total = 0.0
+        for i in range(row.size):
+            total += gathered[i] * row[i]
+        out[steps.targets[j]] = total
+    for m in range(steps.values.size):
+        out[steps.after[m]] += vector[steps.before[m]] * steps.values[m]
 
 
 @_jit
-def _forward(offsets, emissions, start, matrix, low, high, end, alphas, log_z):
+def _forward(offsets, emissions, start, steps, end, alphas, sums, log_z):
+    gathered = np.empty(steps.sources.size)
     for b in range(offsets.size - 1):
-        total = 0.0
+        scale = 1.0
         for n in range(offsets[b], offsets[b + 1]):
             alpha, emission = alphas[n], emissions[n]
             if n == offsets[b]:
                 alpha[:] = start
             else:
-                _multiply(alphas[n - 1], matrix, low, high, alpha)
-            step = 0.0
+                _multiply(alphas[n - 1], steps, gathered, alpha)
+            total = 0.0
             for j in range(alpha.size):
-                alpha[j] *= emission[j]
-                step += alpha[j]
-            alpha /= step
-            total += np.log(step)
+                alpha[j] *= emission[j] * scale
+                total += alpha[j]
+            sums[n] = total
+            scale = 1.0 / total
         if offsets[b] < offsets[b + 1]:
-            log_z[b] = total + np.log(np.sum(alphas[offsets[b + 1] - 1] * end))
+            log_z[b] = np.sum(alphas[offsets[b + 1] - 1] * end) * scale
 
 
 @_jit
-def _backward(offsets, emissions, matrix, low, high, end, betas):
-    following = np.empty(end.size)
+def _backward(offsets, emissions, steps, end, betas):
+    following, gathered = np.empty(end.size), np.empty(steps.sources.size)
     for b in range(offsets.size - 1):
         for n in range(offsets[b + 1] - 1, offsets[b] - 1, -1):
             beta = betas[n]
@@ -200,59 +291,78 @@ def _backward(offsets, emissions, matrix, low, high, end, betas):
                 emission, next_beta = emissions[n + 1], betas[n + 1]
                 for j in range(end.size):
                     following[j] = emission[j] * next_beta[j]
-                _multiply(following, matrix, low, high, beta)
-            beta /= np.sum(beta)
+                _multiply(following, steps, gathered, beta)
+            beta *= 1.0 / np.sum(beta)
 
 
 @_jit
-def _posteriors(offsets, emissions, matrix, low, high, end, alphas, weights, marginals, following):
-    beta = np.empty(end.size)
-    for b in range(offsets.size - 1):
-        beta[:] = end
-        for n in range(offsets[b + 1] - 1, offsets[b] - 1, -1):
-            alpha, emission, marginal, after = alphas[n], emissions[n], marginals[n], following[n]
-            total = 0.0
-            for j in range(end.size):
-                marginal[j] = alpha[j] * beta[j]
-                total += marginal[j]
-                after[j] = emission[j] * beta[j]
-            marginal *= weights[n] / total
-            if n == offsets[b]:
-                after[:] = 0.0
-                break
-            _multiply(after, matrix, low, high, beta)
-            before = alphas[n - 1]
-            # The sum over all pairs of before[i] * transitions[i, j] * after[j].
-            total = 0.0
-            for i in range(end.size):
-                total += before[i] * beta[i]
-            after *= weights[n] / total
-            beta /= np.sum(beta)
+def _posteriors(state, steps, weights, marginals, following):
+    # Scaled so that the sum of alpha * beta / sums[n] is 1 at each token.
+    beta, step = np.empty(state.end.size), np.empty(state.end.size)
+    gathered = np.empty(steps.sources.size)
+    for b in range(state.offsets.size - 1):
+        begin, stop = state.offsets[b], state.offsets[b + 1]
+        if begin < stop:
+            beta[:] = state.end * (
+                state.sums[stop - 1] / np.sum(state.alphas[stop - 1] * state.end)
+            )
+        for n in range(stop - 1, begin - 1, -1):
+            alpha, emission = state.alphas[n], state.emissions[n]
+            marginal, after = marginals[n], following[n]
+            scale = 1.0 / state.sums[n]
+            weight = weights[n] * scale
+            pair_weight = weights[n] / state.sums[n - 1] if n > begin else 0.0
+            for j in range(beta.size):
+                marginal[j] = alpha[j] * beta[j] * weight
+                step[j] = emission[j] * beta[j] * scale
+                after[j] = step[j] * pair_weight
+            if n > begin:
+                _multiply(step, steps, gathered, beta)
+
+
+@_jit_inline
+def _best(before, steps, best, after):
+    """after[j] = max over i of before[i] + transitions[i, j]"""
+    best[:] = -np.inf
+    for k in range(0, steps.sources.size, TOGETHER):
+        s, m = steps.sources[k : k + TOGETHER], steps.block[k : k + TOGETHER]
+        x0, x1, x2, x3 = before[s[0]], before[s[1]], before[s[2]], before[s[3]]
+        x4, x5, x6, x7 = before[s[4]], before[s[5]], before[s[6]], before[s[7]]
+        m0, m1, m2, m3, m4, m5, m6, m7 = m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7]
+        for j in range(best.size):
+            left = max(max(x0 + m0[j], x1 + m1[j]), max(x2 + m2[j], x3 + m3[j]))
+            right = max(max(x4 + m4[j], x5 + m5[j]), max(x6 + m6[j], x7 + m7[j]))
+            best[j] = max(best[j], max(left, right))
+    after[:] = -np.inf
+    for j in range(best.size):
+        after[steps.targets[j]] = best[j]
+    for m in range(steps.values.size):
+        score = before[steps.before[m]] + steps.values[m]
+        after[steps.after[m]] = max(after[steps.after[m]], score)
 
 
 @_jit
-def _viterbi(offsets, emissions, start, matrix, low, high, end, came_from, tags):
-    score, best = np.empty(end.size), np.empty(end.size)
+def _viterbi(offsets, emissions, start, steps, into, end, scores, tags):
+    best_of_block = np.empty(steps.targets.size)
     for b in range(offsets.size - 1):
         begin, stop = offsets[b], offsets[b + 1]
+        for n in range(begin, stop):
+            score, emission = scores[n], emissions[n]
+            if n == begin:
+                score[:] = start
+            else:
+                _best(scores[n - 1], steps, best_of_block, score)
+            for j in range(score.size):
+                score[j] += emission[j]
         if begin == stop:
             continue
-        score[:] = start + emissions[begin]
-        for n in range(begin + 1, stop):
-            best[:] = -np.inf
-            came_from[n] = 0
-            for i in range(score.size):
-                x, tag = score[i], np.int32(i)
-                row, part = matrix[i, low[i] : high[i]], best[low[i] : high[i]]
-                before = came_from[n, low[i] : high[i]]
-                for j in range(row.size):
-                    y = x + row[j]
-                    better = y > part[j]
-                    part[j] = y if better else part[j]
-                    before[j] = tag if better else before[j]
-            score[:] = best + emissions[n]
-        tag = np.argmax(score + end)
+        tag = np.argmax(scores[stop - 1] + end)
         tags[stop - 1] = tag
+        # Which tag was before is only looked for on the best path.
         for n in range(stop - 1, begin, -1):
-            tag = came_from[n, tag]
+            before, row = scores[n - 1], into[tag]
+            best = -np.inf
+            for i in range(row.size):
+                if before[i] + row[i] > best:
+                    best, tag = before[i] + row[i], i
             tags[n - 1] = tag

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..potentials import IMPOSSIBLE, Potentials
-from .cpu import _jit, _run, _to_numpy
+from .cpu import _jit, _offsets, _to_numpy
 
 
 def k_best(p: Potentials, k: int) -> Tuple[Tensor, Tensor]:
@@ -20,14 +20,14 @@ def k_best(p: Potentials, k: int) -> Tuple[Tensor, Tensor]:
         -inf where a sequence has fewer possible taggings.
     """
     emissions, start, matrix, end = (
-        _to_numpy(scores) for scores in (p.emissions, p.start, p.transitions, p.end)
+        _to_numpy(scores.double()) for scores in (p.emissions, p.start, p.transitions, p.end)
     )
     n_tokens, n_tags = emissions.shape
     came_from = np.zeros((n_tokens, n_tags, k), dtype=np.int32)
     tags = np.zeros((n_tokens, k), dtype=np.int64)
     scores = np.full((len(p.lengths), k), -np.inf)
     scores[p.lengths.numpy() == 0, 0] = 0.0
-    _run(_k_best, p, emissions, start, matrix, end, came_from, tags, scores)
+    _k_best(_offsets(p), emissions, start, matrix, end, came_from, tags, scores)
     scores[scores < IMPOSSIBLE / 2] = -np.inf
     return torch.from_numpy(tags), torch.from_numpy(scores)
 

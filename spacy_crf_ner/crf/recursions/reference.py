@@ -89,7 +89,7 @@ def combine(p: Potentials, alphas: Tensor, betas: Tensor, weights: Tensor) -> Tu
     """
     following = p.emissions + betas
     pairs = torch.zeros_like(p.transitions)
-    for to in p.followers.split(PAIRS_AT_A_TIME):
+    for to in p.follows.nonzero()[:, 0].split(PAIRS_AT_A_TIME):
         scores = alphas[to - 1, :, None] + p.transitions + following[to, None, :]
         pairs += (weights[to] @ torch.softmax(scores.flatten(1), dim=1)).view_as(pairs)
     return torch.softmax(alphas + betas, dim=1) * weights[:, None], pairs
