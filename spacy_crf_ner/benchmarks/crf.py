@@ -5,17 +5,16 @@ Times are medians of runs that take turns, so that what slows the machine down s
 
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Callable, Dict, List, NamedTuple
 
 import torch
 from torch.autograd import grad
-from torch.utils.benchmark import Timer
 from torchcrf import CRF
 
 from ..crf import LinearChainCRF, Posterior, Potentials
 from ..crf.recursions import reference
 from ..tags import TagSet
+from .timing import take_turns
 
 OURS, PYTORCH_CRF = "spacy-crf-ner", "pytorch-crf"
 # Ours in plain torch: its gradient traced through the steps, or known as ours.
@@ -78,7 +77,7 @@ def measure_limits(device: torch.device, runs: int = 9) -> Dict[str, float]:
     matrix = torch.ones(1024, 1024, dtype=dtype, device=device)
     tasks = {"bytes": lambda: target.copy_(source), "flops": lambda: matrix @ matrix}
     amounts = {"bytes": 2 * 4 * source.numel(), "flops": 2 * 1024**3}
-    times = _take_turns(tasks, runs)
+    times = take_turns(tasks, runs)
     return {name: amounts[name] / seconds for name, seconds in times.items()}
 
 
@@ -130,7 +129,7 @@ def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0
     tokens = float(lengths.sum())
     results = []
     for task, contenders in tasks.items():
-        seconds = _take_turns(contenders, runs)
+        seconds = take_turns(contenders, runs)
         flops = FLOPS[task] * tokens * case.tags**2 / seconds[OURS]
         size = SCORES[task] * tokens * case.tags * emissions.element_size() / seconds[OURS]
         results.append(Result(case, task, seconds, flops, size))
@@ -177,19 +176,3 @@ def _legal_crf(crf: LinearChainCRF) -> LinearChainCRF:
     legal = LinearChainCRF(n_tags, legal=tuple(masks))
     legal.load_state_dict(crf.state_dict())
     return legal.to(crf.transitions.device)
-
-
-def _take_turns(contenders: Dict[str, Callable[[], object]], runs: int) -> Dict[str, float]:
-    """The median seconds of each, after a run to warm up."""
-    threads = torch.get_num_threads()
-    timers = {
-        name: Timer("function()", globals={"function": function}, num_threads=threads)
-        for name, function in contenders.items()
-    }
-    times: Dict[str, List[float]] = {name: [] for name in timers}
-    for run in range(runs + 1):
-        for name, timer in timers.items():
-            seconds = timer.timeit(1).mean
-            if run:
-                times[name].append(seconds)
-    return {name: median(values) for name, values in times.items()}

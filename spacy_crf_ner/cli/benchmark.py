@@ -26,7 +26,10 @@ from ..benchmarks.crf import (
     plot_crf,
 )
 from ..benchmarks.partial import train_on_parts
-from ..formats.files import replacing
+from ..benchmarks.pipe import benchmark_pipe
+from ..formats.files import read_lines, replacing
+from ..formats.record import CorpusError
+from ..formats.text import read_texts
 from .errors import exit_with
 from .evaluate import evaluate
 
@@ -85,6 +88,38 @@ def benchmark_crf_cli(
         except ImportError:
             exit_with("A picture needs matplotlib: pip install 'spacy-crf-ner[report]'.")
         msg.good(f"written: {plot}")
+
+
+@app.command("pipe")
+def benchmark_pipe_cli(
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help='A text a line, or JSON lines with "text"')
+    ],
+    models: Annotated[
+        List[str], typer.Argument(metavar="MODELS", help="Names or paths of trained pipelines")
+    ],
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each")] = 5,
+    limit: Annotated[int, typer.Option(help="Texts at most; 0 for all")] = 10_000,
+) -> None:
+    """Time nlp.pipe with several pipelines on the same texts, side by side. One with a crf_ner is
+    timed with confidences as well."""
+    try:
+        texts = list(read_texts(source, read_lines(source)))[: limit or None]
+    except (CorpusError, OSError) as error:
+        exit_with(error)
+    seconds = benchmark_pipe(models, texts, runs)
+    first = next(iter(seconds.values()))
+    characters = sum(map(len, texts))
+    rows = [
+        (name, f"{value:.2f}", f"{characters / value:,.0f}", f"{first / value:.2f}")
+        for name, value in seconds.items()
+    ]
+    header = ("pipeline", "s", "characters/s", "× the first")
+    msg.table(rows, header=header, aligns=tuple("lrrr"), divider=True)
+    msg.info(
+        f"{len(texts):,} texts; {platform.machine()}, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}, {date.today()}; medians of {runs} runs"
+    )
 
 
 @app.command("partial")

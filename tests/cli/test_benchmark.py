@@ -1,5 +1,6 @@
-"""`crf benchmark crf` on a tiny batch: what it prints, not how fast it is."""
+"""`crf benchmark` on tiny input: what it prints, not how fast it is."""
 
+import spacy
 from typer.testing import CliRunner
 
 from spacy_crf_ner.cli import app
@@ -21,3 +22,28 @@ def test_table_and_picture(tmp_path):
     assert rows[2][6] == ""  # pytorch-crf has no marginals
     assert "GFLOP/s" in lines[-1]
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_pipelines_side_by_side(tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("王明在北京\n\n上海\n", encoding="utf8")
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("crf_ner").add_label("LOC")
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "crf")
+    spacy.blank("zh").to_disk(tmp_path / "blank")
+    models = [str(tmp_path / "crf"), str(tmp_path / "blank")]
+    arguments = ["benchmark", "pipe", str(texts), *models, "--runs", "1"]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    for name in (models[0], f"{models[0]}, with confidences", models[1]):
+        (row,) = [line for line in lines if line.startswith(f"{name}  ")]
+        assert float(row.split()[-1]) > 0
+    assert "2 texts" in result.output
+
+
+def test_missing_texts(tmp_path):
+    result = CliRunner().invoke(app, ["benchmark", "pipe", str(tmp_path / "no.txt"), "model"])
+    assert result.exit_code == 1
+    assert "no.txt" in result.output

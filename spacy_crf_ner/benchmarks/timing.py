@@ -1,0 +1,28 @@
+"""Times side by side: what slows the machine down slows all that take turns on it."""
+
+from statistics import median
+from typing import Callable, Dict, List
+
+import torch
+from torch.utils.benchmark import Timer
+
+
+def take_turns(contenders: Dict[str, Callable[[], object]], runs: int) -> Dict[str, float]:
+    """Time functions in turns, after one to warm up.
+
+    contenders (Dict[str, Callable[[], object]]): The functions.
+    runs (int): How many times to run each.
+    RETURNS (Dict[str, float]): The median seconds of each.
+    """
+    threads = torch.get_num_threads()
+    timers = {
+        name: Timer("function()", globals={"function": function}, num_threads=threads)
+        for name, function in contenders.items()
+    }
+    times: Dict[str, List[float]] = {name: [] for name in timers}
+    for run in range(runs + 1):
+        for name, timer in timers.items():
+            seconds = timer.timeit(1).mean
+            if run:
+                times[name].append(seconds)
+    return {name: median(values) for name, values in times.items()}
