@@ -1,7 +1,7 @@
 """The pipe `crf_ner`: documents in, `doc.ents` out."""
 
 import os
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Union
@@ -17,7 +17,7 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import logger
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, torch2xp, xp2torch
+from thinc.api import Model, Optimizer, set_dropout_rate, torch2xp, xp2torch
 
 from .constraints import allowed_tags, blocked_tokens
 from .crf import Potentials, best_tags, k_best_tags, minimum_risk_tags
@@ -26,31 +26,10 @@ from .layers.tagger import Scores
 from .loss import IncorrectSpan, constrain, negative_log_likelihood
 from .spans import Entity, probable_spans, split_tags, with_confidences
 from .tags import Scheme, TagSet
+from .training.learn_rates import finish_update
+from .training.losses import NO_EXTRAS, Extras, token_loss
+from .training.passes import backpropagate
 from .weights import check_storable, from_safetensors, to_safetensors
-
-DEFAULT_MODEL = Config().from_str(
-    """
-[model]
-@architectures = "spacy_crf_ner.CRFTagger.v1"
-
-[model.tok2vec]
-@architectures = "spacy.Tok2Vec.v2"
-
-[model.tok2vec.embed]
-@architectures = "spacy_crf_ner.CharacterEmbed.v1"
-features = ["NORM", "BIGRAM_LEFT", "BIGRAM_RIGHT", "PREFIX", "PREFIX_3", "SUFFIX_2", "SUFFIX",
-    "SHAPE", "TYPE"]
-widths = [96, 64, 64, 32, 32, 32, 32, 16, 16]
-rows = [10000, 20000, 20000, 2000, 5000, 2000, 5000, 2000, 500]
-feature_dropout = 0.1
-
-[model.tok2vec.encode]
-@architectures = "spacy_crf_ner.BiLSTMEncoder.v1"
-width = 384
-depth = 1
-dropout = 0.0
-"""
-)["model"]
 
 Decoding = Literal["viterbi", "minimum_risk"]
 
@@ -58,68 +37,6 @@ Decoding = Literal["viterbi", "minimum_risk"]
 # forever at its first parallel operation in torch. One thread a process needs none.
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
-
-
-@Language.factory(
-    "crf_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
-    default_config={
-        "model": DEFAULT_MODEL,
-        "tag_scheme": "BIOES",
-        "overwrite_ents": False,
-        "incorrect_spans_key": None,
-        "decoding": "viterbi",
-        "spans_key": None,
-        "threshold": 0.0,
-        "scorer": {"@scorers": "spacy_crf_ner.ner_scorer.v1"},
-    },
-    default_score_weights={
-        "ents_f": 1.0,
-        "ents_p": 0.0,
-        "ents_r": 0.0,
-        "ents_macro_f": None,
-        "ents_per_type": None,
-    },
-)
-def make_crf_ner(
-    nlp: Language,
-    name: str,
-    model: Model[List[Doc], Scores],
-    tag_scheme: Scheme,
-    overwrite_ents: bool,
-    incorrect_spans_key: Optional[str],
-    decoding: Decoding,
-    spans_key: Optional[str],
-    threshold: float,
-    scorer: Optional[Callable],
-) -> "CRFEntityRecognizer":
-    """Make a `crf_ner`, an entity recognizer with a linear-chain CRF.
-
-    model (Model[List[Doc], Scores]): The network, such as `spacy_crf_ner.CRFTagger.v1`.
-    tag_scheme (Scheme): "BIOES" or "BIO": how entities are written as tags inside.
-    overwrite_ents (bool): Whether to replace the entities that a document already has. If not, they
-        stay, and the others are found around them.
-    incorrect_spans_key (Optional[str]): Where in `doc.spans` of gold documents there are spans that
-        are known to be no entities, as for spaCy's `ner`. None: nowhere.
-    decoding (Decoding): "viterbi" for the most probable tagging, or "minimum_risk" for the one with
-        the most right tags to be expected.
-    spans_key (Optional[str]): Where in `doc.spans` to write the entities found with the exact
-        probability of each as its score, which is `ent._.confidence` as well. None: nowhere.
-    threshold (float): The probability below which an entity is left out of `doc.ents`.
-    scorer (Optional[Callable]): The scoring method.
-    """
-    return CRFEntityRecognizer(
-        nlp.vocab,
-        model,
-        name,
-        tag_scheme=tag_scheme,
-        overwrite_ents=overwrite_ents,
-        incorrect_spans_key=incorrect_spans_key,
-        decoding=decoding,
-        spans_key=spans_key,
-        threshold=threshold,
-        scorer=scorer,
-    )
 
 
 class CRFEntityRecognizer(TrainablePipe):
@@ -138,11 +55,12 @@ class CRFEntityRecognizer(TrainablePipe):
         overwrite_ents: bool = False,
         incorrect_spans_key: Optional[str] = None,
         decoding: Decoding = "viterbi",
+        extras: Extras = NO_EXTRAS,
         spans_key: Optional[str] = None,
         threshold: float = 0.0,
         scorer: Optional[Callable] = None,
     ) -> None:
-        """Initialize the component; for the arguments see `make_crf_ner`.
+        """Initialize the component; for the arguments see `factory.make_crf_ner`.
 
         RAISES: ValueError for an unknown tag scheme or a threshold outside [0, 1].
         """
@@ -157,6 +75,7 @@ class CRFEntityRecognizer(TrainablePipe):
         self.overwrite_ents = overwrite_ents
         self.incorrect_spans_key = incorrect_spans_key
         self.decoding = decoding
+        self.extras = extras
         self.spans_key = spans_key
         self.threshold = threshold
         # What belongs to the weights and is stored with them. What scores are divided by before
@@ -292,7 +211,8 @@ class CRFEntityRecognizer(TrainablePipe):
         return probable_spans(potentials, self.tag_set, threshold)
 
     def get_loss(self, examples: Iterable[Example], scores: Scores) -> Tuple[float, Scores]:
-        """The negative log-likelihood of the gold tags, a mean over documents, and its gradient.
+        """The negative log-likelihood of the gold tags, with the cross-entropy of tokens if the
+        settings have it: a mean over documents, and its gradient.
 
         See `loss.negative_log_likelihood` for tokens whose tag is not known.
 
@@ -309,7 +229,10 @@ class CRFEntityRecognizer(TrainablePipe):
         gold = np.concatenate([gold_tags(eg, self.tag_set) for eg in examples])
         tags = torch.from_numpy(gold).to(raw.emissions.device)
         incorrect = self._incorrect_spans(examples)
-        loss = negative_log_likelihood(raw, tags, self.tag_set, incorrect) / len(examples)
+        loss = negative_log_likelihood(raw, tags, self.tag_set, incorrect)
+        if self.extras.cross_entropy:
+            loss = loss + self.extras.cross_entropy * token_loss(raw.emissions, tags, self.extras)
+        loss = loss / len(examples)
         if not torch.isfinite(loss):
             raise ValueError(Errors.E910.format(name=self.name))
         d_emissions, d_start, d_transitions, d_end = torch.autograd.grad(
@@ -323,6 +246,43 @@ class CRFEntityRecognizer(TrainablePipe):
             torch2xp(d_end),
         )
         return loss.item(), gradient
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): The optimizer; without one, gradients add up.
+        losses (Optional[Dict[str, float]]): Losses to add to, by the component's name.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        validate_examples(examples, "CRFEntityRecognizer.update")
+        examples = list(examples)
+        docs = [eg.predicted for eg in examples]
+        if not any(len(doc) for doc in docs):
+            return losses
+        set_dropout_rate(self.model, drop)
+        loss = partial(self.get_loss, examples)
+        losses[self.name] += backpropagate(self.model, docs, loss, self.extras)
+        if sgd is not None:
+            self.finish_update(sgd)
+        return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the weights, each part of the network at its own learn rate.
+
+        sgd (Optimizer): The optimizer.
+        """
+        finish_update(self.model, sgd)
 
     def initialize(
         self,

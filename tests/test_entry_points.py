@@ -8,7 +8,14 @@ import pytest
 from spacy import registry
 
 OURS = distribution("spacy-crf-ner").entry_points
-REGISTRIES = {"spacy_architectures": "architectures", "spacy_scorers": "scorers"}
+REGISTRIES = {
+    "spacy_architectures": "architectures",
+    "spacy_augmenters": "augmenters",
+    "spacy_callbacks": "callbacks",
+    "spacy_scorers": "scorers",
+    "thinc_losses": "losses",
+    "thinc_schedules": "schedules",
+}
 
 
 @pytest.mark.parametrize("entry_point", OURS, ids=lambda ep: f"{ep.group}:{ep.name}")
@@ -21,10 +28,9 @@ def test_entry_points_resolve(entry_point):
 
 def test_the_groups():
     assert {ep.group for ep in OURS} == {
-        "spacy_architectures",
+        *REGISTRIES,
         "spacy_cli",
         "spacy_factories",
-        "spacy_scorers",
     }
 
 

@@ -70,10 +70,16 @@ def test_the_package_requires_this_one(project):
 
 
 def test_the_config_has_the_default_network():
+    """And beside it what needs more than texts: vectors and a lexicon."""
     config = load_config(ROOT / "configs" / "bilstm.cfg")["components"]["crf_ner"]["model"]
+    embeddings = config["tok2vec"]["embed"].pop("*")
+    assert set(embeddings) == {"characters", "vectors", "lexicon"}
+    config["tok2vec"]["embed"] = embeddings["characters"]
     nlp = spacy.blank("zh")
     nlp.add_pipe("crf_ner")
-    assert config == nlp.config["components"]["crf_ner"]["model"]
+    default = nlp.config["components"]["crf_ner"]["model"]
+    rates = {"output_learn_rate": 1.0, "crf_learn_rate": 1.0}
+    assert config == {**default, "nO": None, **rates}
 
 
 def test_assets_are_published_with_checksums():

@@ -8,6 +8,7 @@ from .benchmark import app as benchmark_app
 from .calibrate import calibrate_cli
 from .convert import convert_cli
 from .evaluate import evaluate_cli
+from .vectors import vectors_cli
 
 HELP = "Commands of spacy-crf-ner, a CRF named entity recognizer."
 
@@ -16,6 +17,7 @@ app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("calibrate")(calibrate_cli)
 app.command("annotate")(annotate_cli)
+app.command("vectors")(vectors_cli)
 app.add_typer(benchmark_app)
 
 spacy_app.add_typer(app)

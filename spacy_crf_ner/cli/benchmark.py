@@ -6,7 +6,6 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, List, Optional
 
-import spacy
 import torch
 import typer
 from spacy.cli._util import setup_gpu
@@ -25,13 +24,12 @@ from ..benchmarks.crf import (
     measure_limits,
     plot_crf,
 )
-from ..benchmarks.partial import train_on_parts
 from ..benchmarks.pipe import benchmark_pipe
-from ..formats.files import read_lines, replacing
+from ..formats.files import read_lines
 from ..formats.record import CorpusError
 from ..formats.text import read_texts
 from .errors import exit_with
-from .evaluate import evaluate
+from .experiments import benchmark_ablation_cli, benchmark_partial_cli, write_table
 
 app = typer.Typer(name="benchmark", help="Measure the speed on this machine.", no_args_is_help=True)
 HEADER = ("task", "batch", "length", "tags", "ms", "ms, BIOES", "× pytorch-crf")
@@ -41,6 +39,10 @@ HEADER += (f"× {AUTOGRAD}", f"× {TORCH}", "GB/s", "GFLOP/s")
 @app.callback()
 def benchmark_cli() -> None:
     """Measure the speed on this machine."""
+
+
+app.command("partial")(benchmark_partial_cli)
+app.command("ablation")(benchmark_ablation_cli)
 
 
 @app.command("crf")
@@ -76,12 +78,7 @@ def benchmark_crf_cli(
     msg.table(rows, header=HEADER, divider=True, aligns=("l", *"r" * (len(HEADER) - 1)))
     msg.info(summary)
     if output is not None:
-        table = [HEADER, ("---", *["---:"] * (len(HEADER) - 1)), *rows]
-        lines = [f"| {' | '.join(row)} |" for row in table]
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(output) as path:
-            path.write_text("\n".join([*lines, "", summary, ""]), encoding="utf8")
-        msg.good(f"written: {output}")
+        write_table(output, HEADER, rows, summary)
     if plot is not None:
         try:
             plot_crf(results, plot)
@@ -119,30 +116,6 @@ def benchmark_pipe_cli(
     msg.info(
         f"{len(texts):,} texts; {platform.machine()}, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}, {date.today()}; medians of {runs} runs"
-    )
-
-
-@app.command("partial")
-def benchmark_partial_cli(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training config")],
-    corpus: Annotated[
-        Path, typer.Argument(metavar="CORPUS", help="Folder of train.spacy, dev.spacy, test.spacy")
-    ],
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for what is trained")],
-    share: Annotated[float, typer.Option(min=0, max=1, help="Share of entities removed")] = 0.5,
-    seed: Annotated[int, typer.Option(help="Seed that draws which")] = 0,
-    max_steps: Annotated[int, typer.Option(help="Training steps")] = 3000,
-) -> None:
-    """Train twice without the annotation of some entities of train: once their tokens are missing
-    annotation, once they are O. Shows the scores of both on test."""
-    models = train_on_parts(config, corpus, output, share, seed, max_steps)
-    rows = []
-    for name, model in models.items():
-        scores = evaluate(spacy.load(model), corpus / "test.spacy")
-        values = (scores[key] for key in ("ents_p", "ents_r", "ents_f"))
-        rows.append((name, *(f"{value * 100:.2f}" for value in values)))
-    msg.table(
-        rows, header=(f"{share:.0%} removed", "P", "R", "F"), aligns=tuple("lrrr"), divider=True
     )
 
 

@@ -6,6 +6,9 @@ from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, list2ragged, with_array, zero_init
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
+# The attribute of a layer that its learn rate is multiplied by.
+LEARN_RATE = "learn_rate"
+
 
 class Scores(NamedTuple):
     """What the network says of a batch of documents, and in backprop the gradient of each part.
@@ -28,16 +31,24 @@ class Scores(NamedTuple):
 
 
 def CRFTagger(
-    tok2vec: Model[List[Doc], List[Floats2d]], nO: Optional[int] = None
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    nO: Optional[int] = None,
+    output_learn_rate: float = 1.0,
+    crf_learn_rate: float = 1.0,
 ) -> Model[List[Doc], Scores]:
     """Score the tags of each token from its vector, and the transitions between tags.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): Any, also a listener.
     nO (Optional[int]): The number of tags C. The component sets it when it is initialized.
+    output_learn_rate (float): The learn rate of the linear layer, times the optimizer's.
+    crf_learn_rate (float): The learn rate of the transitions, times the optimizer's. What suits a
+        pretrained encoder is far too low for them.
     RETURNS (Model[List[Doc], Scores]): The network.
     """
     output_layer = Linear(nO, init_W=zero_init)
+    output_layer.attrs[LEARN_RATE] = output_learn_rate
     crf = CRF(nO)
+    crf.attrs[LEARN_RATE] = crf_learn_rate
     t2v_width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None
     if t2v_width:
         output_layer.set_dim("nI", t2v_width)
@@ -86,6 +97,7 @@ def resize_output(model: Model[List[Doc], Scores], nO: int) -> None:
                 large = new.ops.alloc(shape, dtype="f")
                 large[tuple(slice(size) for size in small.shape)] = small
                 new.set_param(name, large)
+        new.attrs.update(old.attrs)
         model.replace_node(old, new)
 
 

@@ -1,0 +1,174 @@
+"""Self-attention in which no document can see another or its padding."""
+
+from functools import partial
+from typing import Callable, List, Optional, Tuple
+
+import numpy as np
+import torch
+from thinc.api import (
+    Dropout,
+    LayerNorm,
+    Model,
+    chain,
+    glorot_uniform_init,
+    list2ragged,
+    ragged2list,
+    residual,
+    with_array,
+)
+from thinc.types import Floats2d, Ragged
+from torch import Tensor
+from torch.nn.functional import linear, scaled_dot_product_attention
+
+from .bilstm import _groups, _rows
+from .torch_function import apply_torch
+
+
+def SelfAttentionEncoder(
+    encode: Model[List[Floats2d], List[Floats2d]],
+    heads: int = 1,
+    dropout: float = 0.0,
+    window: int = 512,
+) -> Model[List[Floats2d], List[Floats2d]]:
+    """Let each token, as another encoder has encoded it, attend to all of its document: scaled
+    dot-product self-attention (Vaswani et al. 2017), added to its input, and LayerNorm.
+
+    It has no notion of positions; those are left to the encoder, such as a BiLSTM.
+
+    encode (Model[List[Floats2d], List[Floats2d]]): The encoder that comes before.
+    heads (int): How many distributions over the document each token has, each for its own part of
+        the width.
+    dropout (float): The dropout rate of what is added. `nlp.update` and `spacy train` set their own
+        (`training.dropout`).
+    window (int): Documents of up to twice as many tokens are attended to whole. See `SelfAttention`
+        for longer ones.
+    RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, for `spacy.Tok2Vec.v2`.
+    RAISES: ValueError for heads that do not divide the width of `encode`, a window below 1, a
+        dropout outside [0, 1).
+    """
+    if not 0 <= dropout < 1:
+        raise ValueError(
+            f"SelfAttentionEncoder: dropout must be at least 0 and below 1, got {dropout}."
+        )
+    width = encode.get_dim("nO")
+    attention = chain(
+        list2ragged(),
+        SelfAttention(width, heads, window),
+        with_array(Dropout(dropout)),
+        ragged2list(),
+    )
+    # Not around Ragged, which thinc's `residual` strips of its width where there are no tokens.
+    model = chain(encode, residual(attention), with_array(LayerNorm(width)))
+    model.set_dim("nO", width)
+    return model
+
+
+def SelfAttention(nO: int, heads: int = 1, window: int = 512) -> Model[Ragged, Ragged]:
+    """Scaled dot-product self-attention (Vaswani et al. 2017) within each ragged sequence.
+
+    Its parameters `query`, `key`, `value` and `output`, each (nO, nO) and without a bias, start
+    Glorot-uniform.
+
+    A long sequence is cut into blocks of `window` tokens, and a token sees its own block and those
+    beside it, so that time and memory grow with the length and not with its square. The blocks of
+    a sequence of up to 2 * window tokens see it all.
+
+    nO (int): The width, of the input as well.
+    heads (int): How many parts of the width attend by themselves.
+    window (int): How far a token of a long sequence sees at least, to either side.
+    RETURNS (Model[Ragged, Ragged]): (N, nO) to (N, nO), lengths as they were.
+    RAISES: ValueError for heads that do not divide the width, or a window below 1.
+    """
+    if heads < 1 or nO % heads:
+        raise ValueError(
+            f"SelfAttention: heads must be a positive number that divides the width {nO}; "
+            f"got {heads}."
+        )
+    if window < 1:
+        raise ValueError(f"SelfAttention: window must be at least 1, got {window}.")
+    return Model(
+        "self_attention",
+        _forward,
+        init=_init,
+        dims={"nO": nO, "nI": nO},
+        params=dict.fromkeys(("query", "key", "value", "output")),
+        attrs={"heads": heads, "window": window},
+    )
+
+
+def _init(model: Model, X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
+    width = model.get_dim("nO")
+    for name in model.param_names:
+        model.set_param(name, glorot_uniform_init(model.ops, (width, width)))
+
+
+def _forward(
+    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
+    if not len(X.dataXd):
+        return X, lambda dY: dY
+    lengths = np.asarray(model.ops.to_numpy(X.lengths), dtype="i8")
+    function = partial(
+        _attention, blocks=_blocks(lengths, model.attrs["window"]), heads=model.attrs["heads"]
+    )
+    Y, backprop_array = apply_torch(model, function, X.dataXd, is_train)
+
+    def backprop(dY: Ragged) -> Ragged:
+        return Ragged(backprop_array(dY.dataXd), dY.lengths)
+
+    return Ragged(Y, X.lengths), backprop
+
+
+def _blocks(lengths: np.ndarray, window: int) -> np.ndarray:
+    """(blocks, 4): the first token of each block and the one after its last; the same of what the
+    block sees."""
+    blocks = []
+    for end, length in zip(lengths.cumsum(), lengths):
+        for first in range(end - length, end, window):
+            last = min(first + window, end)
+            blocks.append((first, last, max(first - window, end - length), min(last + window, end)))
+    return np.array(blocks)
+
+
+def _attention(
+    X: Tensor,
+    *,
+    blocks: np.ndarray,
+    heads: int,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    output: Tensor,
+) -> Tensor:
+    """(N, nO) to (N, nO). Blocks that see similarly many tokens are padded and attend together."""
+    queries, keys, values = linear(X, query), linear(X, key), linear(X, value)
+    first, last, seen_first, seen_last = blocks.T
+    outputs: List[Tensor] = []
+    tokens: List[np.ndarray] = []
+    for group in _groups(seen_last - seen_first):
+        asking, real = _padded(first[group], last[group])
+        seen, visible = _padded(seen_first[group], seen_last[group])
+        attended = scaled_dot_product_attention(
+            _split(queries, asking, heads),
+            _split(keys, seen, heads),
+            _split(values, seen, heads),
+            attn_mask=torch.from_numpy(visible[:, None, None]).to(X.device),
+        )
+        attended = attended.transpose(1, 2).reshape(-1, X.shape[1])
+        outputs.append(_rows(attended, np.flatnonzero(real)))
+        tokens.append(asking[real])
+    order = np.concatenate(tokens).argsort()
+    return linear(_rows(torch.cat(outputs), order), output)
+
+
+def _padded(first: np.ndarray, last: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """The tokens from each first to before each last, (B, T), and which of them are no padding."""
+    tokens = first[:, None] + np.arange((last - first).max())
+    real = tokens < last[:, None]
+    # Any token will do as padding.
+    return np.minimum(tokens, last[:, None] - 1), real
+
+
+def _split(X: Tensor, rows: np.ndarray, heads: int) -> Tensor:
+    """X[rows], (B, T) rows, by heads: (B, heads, T, nO / heads)."""
+    return _rows(X, rows.ravel()).view(*rows.shape, heads, -1).transpose(1, 2)

@@ -1,0 +1,106 @@
+"""Words by their letters, for alphabetic text: a convolution over the characters of each token."""
+
+from typing import Callable, List, Optional, Sequence, Tuple
+
+import numpy as np
+from spacy.tokens import Doc
+from thinc.api import (
+    HashEmbed,
+    Linear,
+    Model,
+    chain,
+    concatenate,
+    expand_window,
+    reduce_max,
+    with_array,
+)
+from thinc.types import Floats2d, Ragged
+
+# Around each word, so that a convolution tells its beginning and end. They are noncharacters, which
+# Unicode keeps out of all text for such use.
+BEGIN, END = "\ufdd0", "\ufdd1"
+
+
+def CharacterCNN(
+    width: int, char_width: int = 32, kernel_sizes: Sequence[int] = (3,), rows: int = 500
+) -> Model[List[Doc], List[Floats2d]]:
+    """Embed each token by its characters: a convolution over them and the maximum over the whole
+    word (Ma and Hovy 2016; Chiu and Nichols 2016).
+
+    It is computed once for each different word of a batch. Words lie one after another without
+    padding, so that the longest one costs no more than its own length.
+
+    width (int): The output width, in equal parts for each of the kernel sizes.
+    char_width (int): The width of the characters' vectors.
+    kernel_sizes (Sequence[int]): How many characters in a row each convolution sees, odd.
+    rows (int): The number of rows of the table that characters are hashed into. As in
+        `CharacterEmbed`, a few times the size of the alphabet is plenty.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
+    RAISES: ValueError for no kernel size or one that is not odd, and for a width that they do not
+        divide.
+    """
+    if not kernel_sizes or any(size < 1 or size % 2 == 0 for size in kernel_sizes):
+        raise ValueError(
+            "CharacterCNN: kernel_sizes must be positive odd numbers, at least one; got "
+            f"{list(kernel_sizes)}."
+        )
+    if width < 1 or width % len(kernel_sizes):
+        raise ValueError(
+            f"CharacterCNN: width must be a positive multiple of the number of kernel sizes, "
+            f"{len(kernel_sizes)}; got {width}."
+        )
+    part = width // len(kernel_sizes)
+    convolutions = [
+        chain(expand_window(size // 2), with_array(Linear(part, char_width * size)), reduce_max())
+        for size in kernel_sizes
+    ]
+    characters = HashEmbed(char_width, rows, seed=1)
+    return _per_word(chain(with_array(characters), concatenate(*convolutions)), width)
+
+
+def _per_word(layer: Model[Ragged, Floats2d], width: int) -> Model[List[Doc], List[Floats2d]]:
+    """Apply a layer to the characters of each different word, and look up its vector for each
+    token.
+
+    layer (Model[Ragged, Floats2d]): Code points of W words to (W, width).
+    width (int): The output width.
+    RETURNS (Model[List[Doc], List[Floats2d]]): For each document (tokens, width).
+    """
+    return Model(
+        f"per_word({layer.name})", _forward, init=_init, layers=[layer], dims={"nO": width}
+    )
+
+
+def _init(model: Model, X: Optional[List[Doc]] = None, Y: Optional[List[Floats2d]] = None) -> None:
+    # All dimensions are known.
+    model.layers[0].initialize()
+
+
+def _forward(
+    model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
+) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
+    ops, width = model.ops, model.get_dim("nO")
+    lengths = [len(doc) for doc in docs]
+    if not sum(lengths):
+        return [ops.alloc2f(0, width) for _ in docs], lambda d_vectors: []
+    orths = np.concatenate([doc.to_array("ORTH") for doc in docs])
+    distinct, where = np.unique(orths, return_inverse=True)
+    words = [docs[0].vocab.strings[orth] for orth in distinct]
+    vectors, backprop_words = model.layers[0](_characters(model, words), is_train)
+    rows = ops.asarray1i(where)
+
+    def backprop(d_vectors: List[Floats2d]) -> List[Doc]:
+        d_words = ops.alloc2f(len(words), width)
+        ops.scatter_add(d_words, rows, ops.flatten(d_vectors))
+        backprop_words(d_words)
+        return []
+
+    return ops.unflatten(vectors[rows], ops.asarray1i(lengths)), backprop
+
+
+def _characters(model: Model, words: List[str]) -> Ragged:
+    """The code points of words, each between `BEGIN` and `END`."""
+    text = "".join(f"{BEGIN}{word}{END}" for word in words)
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    lengths = [len(word) + 2 for word in words]
+    return Ragged(model.ops.asarray1i(codes, dtype="uint64"), model.ops.asarray1i(lengths))

@@ -1,0 +1,135 @@
+"""Embed each token by the words of a lexicon that it is part of."""
+
+from typing import Callable, List, Optional, Tuple
+
+import numpy as np
+from spacy.tokens import Doc
+from thinc.api import Model, uniform_init
+from thinc.types import Floats2d
+
+from ..lexicon import SEPARATOR, Matcher, get_matcher
+
+# The only token of its word; or the first, an inner or the last one of a word of 2, 3, or 4 and
+# more tokens. M2 is there just for the arithmetic.
+SHAPES = ("S", "B2", "M2", "E2", "B3", "M3", "E3", "B4", "M4", "E4")
+
+_HOW_TO = """Have one added before the model is initialized:
+
+[initialize.before_init]
+@callbacks = "spacy_crf_ner.add_lexicon.v1"
+jieba = true
+gazetteers = ["assets/places.txt"]
+
+A pipeline that is not made from a config takes `add_lexicon(jieba=True)(nlp)`, from
+`spacy_crf_ner.lexicon`. Note that [initialize.lookups] would replace the lexicon."""
+
+
+def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[List[Doc], List[Floats2d]]:
+    """Embed each token by where it stands in which words: a sum of learned vectors, one for each
+    class of words, place in the word and length of the word, in tokens, that occurs there.
+
+    All words of the lexicon count that begin and end where tokens do, also overlapping ones, and
+    each feature of a token once. Simpler than the SoftLexicon of Ma et al. (2020), "Simplify the
+    Usage of Lexicon in Chinese NER", whose features are the words themselves: classes need few
+    weights, and a lexicon may get new words after training.
+
+    width (int): The output width.
+    feature_dropout (float): How often each word found is hidden in training, so that the model
+        learns to do without: the lexicon does not know all names.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding. Its classes are those of the lexicon
+        that the documents' vocab has when it is initialized.
+    RAISES: ValueError for a width below 1 or a feature_dropout outside [0, 1).
+    """
+    if width < 1:
+        raise ValueError(f"LexiconEmbed: width must be at least 1, got {width}.")
+    if not 0 <= feature_dropout < 1:
+        raise ValueError(
+            f"LexiconEmbed: feature_dropout must be at least 0 and below 1, got {feature_dropout}."
+        )
+    return Model(
+        "lexicon_embed",
+        _forward,
+        init=_init,
+        dims={"nO": width},
+        params={"W": None},
+        # Not "dropout_rate", which `nlp.update` would set to that of the vectors.
+        attrs={"classes": [], "feature_dropout": feature_dropout},
+    )
+
+
+def _init(
+    model: Model[List[Doc], List[Floats2d]], X: Optional[List[Doc]] = None, Y: object = None
+) -> None:
+    matcher = get_matcher(X[0].vocab) if X else None
+    if matcher is None:
+        raise ValueError(f"LexiconEmbed: the pipeline's vocab has no lexicon. {_HOW_TO}")
+    model.attrs["classes"] = list(matcher.classes)
+    shape = (len(matcher.classes) * len(SHAPES), model.get_dim("nO"))
+    model.set_param("W", uniform_init(model.ops, shape))
+
+
+def _forward(
+    model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
+) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
+    ops, W = model.ops, model.get_param("W")
+    lengths = ops.asarray1i([len(doc) for doc in docs])
+    dropout = model.attrs["feature_dropout"] if is_train else 0.0
+    found, found_per_token = _features(docs, model.attrs["classes"], dropout)
+    features, counts = ops.asarray1i(found), ops.asarray1i(found_per_token)
+    # Thinc's kernels want at least one row.
+    Y = ops.reduce_sum(W[features], counts) if len(found) else ops.alloc2f(len(counts), W.shape[1])
+
+    def backprop(dYs: List[Floats2d]) -> List[Doc]:
+        dW = ops.alloc2f(*W.shape)
+        if len(found):
+            d_rows = ops.backprop_reduce_sum(ops.flatten(dYs), counts)
+            ops.scatter_add(dW, features, d_rows)
+        model.inc_grad("W", dW)
+        return []
+
+    return ops.unflatten(Y, lengths), backprop
+
+
+def _features(docs: List[Doc], classes: List[str], dropout: float) -> Tuple[np.ndarray, np.ndarray]:
+    """Rows of W, those of each token one after another, and the number of each token's."""
+    n_tokens = sum(map(len, docs))
+    if not n_tokens:
+        return np.zeros(0, dtype="i"), np.zeros(0, dtype="i")
+    matcher = get_matcher(docs[0].vocab)
+    if matcher is None:
+        raise ValueError(
+            f"LexiconEmbed: the documents' vocab has no lexicon, unlike when the model was "
+            f"initialized. {_HOW_TO}"
+        )
+    texts = [doc.text for doc in docs]
+    offsets = np.cumsum([0, *(len(text) + len(SEPARATOR) for text in texts[:-1])])
+    spans = np.concatenate([doc.to_array(["IDX", "LENGTH"]).astype("i8") for doc in docs])
+    starts = spans[:, 0] + np.repeat(offsets, [len(doc) for doc in docs])
+    first, last, label = matcher(SEPARATOR.join(texts), starts, starts + spans[:, 1])
+    if dropout:
+        # All classes of a word found are hidden together.
+        _, word = np.unique(first * n_tokens + last, return_inverse=True)
+        seen = np.random.random(len(word))[word] >= dropout
+        first, last, label = first[seen], last[seen], label[seen]
+    label = _rows_of_classes(matcher, classes)[label]
+    # From words to their tokens.
+    lengths = last - first + 1
+    step = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
+    first, label, lengths = (np.repeat(x, lengths) for x in (first, label, lengths))
+    place = np.where(step == 0, 0, np.where(step == lengths - 1, 2, 1))
+    shape = np.where(lengths == 1, 0, 1 + 3 * (np.minimum(lengths, 4) - 2) + place)
+    n_rows = len(classes) * len(SHAPES)
+    token, row = np.divmod(np.unique((first + step) * n_rows + label * len(SHAPES) + shape), n_rows)
+    return row, np.bincount(token, minlength=n_tokens)
+
+
+def _rows_of_classes(matcher: Matcher, classes: List[str]) -> np.ndarray:
+    """Where the matcher's classes are among those that the model has weights for."""
+    new = sorted(set(matcher.classes) - set(classes))
+    if new:
+        raise ValueError(
+            f"LexiconEmbed: the lexicon has classes that the model was not trained with: "
+            f"{', '.join(new)}. Name the words' classes as one of {', '.join(classes)}, or train "
+            "anew."
+        )
+    return np.array([classes.index(name) for name in matcher.classes])

@@ -1,0 +1,274 @@
+"""Dictionaries and gazetteers: read from files, kept in the vocab, found in texts."""
+
+import json
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import (
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from ahocorasick_rs import AhoCorasick, Implementation
+from spacy.language import Language
+from spacy.lookups import Lookups, Table
+from spacy.util import logger
+from spacy.vocab import Vocab
+
+from .formats.files import read_lines
+
+TABLE = "crf_lexicon"
+WORDS = "words"
+# Between words. No word contains it, and so no match crosses it.
+SEPARATOR = "\n"
+
+
+def add_lexicon(
+    jieba: bool = False, gazetteers: Sequence[Union[str, Path]] = ()
+) -> Callable[[Language], Language]:
+    """Make a callback for [initialize.before_init] that gives a pipeline a lexicon. It is saved and
+    packaged with the pipeline, which needs none of the sources to run.
+
+    jieba (bool): Whether to take the dictionary of jieba: its words of two characters or more, by
+        part of speech. It must be installed.
+    gazetteers (Sequence[Union[str, Path]]): Files for `read_gazetteer`.
+    RETURNS (Callable[[Language], Language]): The callback.
+    RAISES: ValueError without any source.
+    """
+    if not jieba and not gazetteers:
+        raise ValueError(
+            "add_lexicon: there is nothing to add. Set `jieba = true`, or name files in "
+            "`gazetteers`."
+        )
+
+    def callback(nlp: Language) -> Language:
+        sources = [read_gazetteer(path) for path in gazetteers]
+        if jieba:
+            sources.append(read_jieba())
+        set_lexicon(nlp.vocab, chain.from_iterable(sources))
+        return nlp
+
+    return callback
+
+
+def read_jieba() -> Iterator[Tuple[str, str]]:
+    """Read the dictionary that comes with jieba, whose classes are parts of speech: "nr" for names
+    of persons, "ns" of places, "nt" of organizations and so on.
+
+    YIELDS (Tuple[str, str]): Word and class, for words of two characters or more.
+    RAISES: ValueError if jieba is not installed or its dictionary is not as expected.
+    """
+    # Importing jieba would take a second and warn of its own syntax.
+    spec = find_spec("jieba")
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(
+            "add_lexicon: `jieba = true` needs jieba's dictionary. Install it with "
+            "`pip install jieba`, or set `jieba = false`."
+        )
+    path = Path(spec.submodule_search_locations[0]) / "dict.txt"
+    for number, line in _read_lines(path):
+        fields = line.split(" ")
+        if len(fields) != 3:
+            raise _bad_line(
+                path,
+                number,
+                f"expected `word frequency class`, got {line!r}",
+                "Install jieba anew: `pip install --force-reinstall jieba`.",
+            )
+        if len(fields[0]) > 1:
+            yield fields[0], fields[2]
+
+
+def read_gazetteer(path: Union[str, Path]) -> Iterator[Tuple[str, str]]:
+    """Read words and their classes.
+
+    A text file has a word and its class, with a tab between, on each line; or just a word, whose
+    class is then the file's name without extension. A ".jsonl" file has patterns of spaCy's
+    EntityRuler, of which those that are lists of token patterns are skipped, with a warning.
+
+    path (Union[str, Path]): The file.
+    YIELDS (Tuple[str, str]): Word and class.
+    RAISES: ValueError, with file, line and remedy, for what is neither, or if there is no word.
+    """
+    path = Path(path)
+    parse = _parse_pattern if path.suffix == ".jsonl" else _parse_text
+    n_words = n_skipped = 0
+    for number, line in _read_lines(path):
+        entry = parse(path, number, line)
+        if entry is None:
+            n_skipped += 1
+            continue
+        n_words += 1
+        yield entry
+    if n_skipped:
+        logger.warning(
+            "%s: skipped %d of %d patterns, which are lists of token patterns. A lexicon has only "
+            "those that are strings.",
+            path,
+            n_skipped,
+            n_skipped + n_words,
+        )
+    if not n_words:
+        raise ValueError(f"{path}: there is no word in it. Remove it from `gazetteers`.")
+
+
+def set_lexicon(vocab: Vocab, entries: Iterable[Tuple[str, str]]) -> None:
+    """Keep a lexicon in a vocab, in place of the one it may have.
+
+    vocab (Vocab): The vocab; its lookups get a table.
+    entries (Iterable[Tuple[str, str]]): Words and their classes; a word may have several.
+    """
+    # Dicts as sets that keep the order, so that the same files give the same features.
+    words: Dict[str, Dict[str, None]] = {}
+    for word, label in entries:
+        words.setdefault(label, {})[word] = None
+    # Tables hash their keys and store each entry for itself, so the words are one value.
+    texts = {label: SEPARATOR.join(some) for label, some in words.items()}
+    vocab.lookups.set_table(TABLE, Table(TABLE, {WORDS: texts}))
+    n_words = sum(map(len, words.values()))
+    logger.info("Added a lexicon: %d words in %d classes", n_words, len(words))
+
+
+def get_matcher(vocab: Vocab) -> Optional["Matcher"]:
+    """The matcher for the lexicon in a vocab, made when it is first asked for.
+
+    vocab (Vocab): The vocab.
+    RETURNS (Optional[Matcher]): The matcher, or None if there is no lexicon.
+    """
+    lookups = vocab.lookups
+    if TABLE not in lookups:
+        return None
+    texts = lookups.get_table(TABLE)[WORDS]
+    matcher = _matchers.get(lookups)
+    # Loading replaces the tables of the same lookups.
+    if matcher is None or matcher.texts is not texts:
+        matcher = _matchers[lookups] = Matcher(texts)
+    return matcher
+
+
+class Matches(NamedTuple):
+    """Words found in a text, each as often as it has classes.
+
+    first (np.ndarray): The first token of each.
+    last (np.ndarray): Its last token.
+    label (np.ndarray): Its class, as an index of `Matcher.classes`.
+    """
+
+    first: np.ndarray
+    last: np.ndarray
+    label: np.ndarray
+
+
+class Matcher:
+    """Finds all words of a lexicon that begin and end where tokens do, also overlapping ones, by
+    the automaton of Aho and Corasick (1975)."""
+
+    def __init__(self, texts: Dict[str, str]) -> None:
+        """Make a matcher.
+
+        texts (Dict[str, str]): The words of each class, with SEPARATOR between.
+        """
+        self.texts = texts
+        self.classes = list(texts)
+        labels: Dict[str, List[int]] = {}
+        for label, text in enumerate(texts.values()):
+            for word in text.split(SEPARATOR):
+                labels.setdefault(word, []).append(label)
+        # Of the library's kinds the one that is made fastest, in a second for jieba's words.
+        self._automaton = AhoCorasick(
+            labels, implementation=Implementation.ContiguousNFA, store_patterns=False
+        )
+        # The classes of all words one after another, and where those of each word begin.
+        self._labels = np.array(list(chain.from_iterable(labels.values())))
+        self._n_labels = np.array(list(map(len, labels.values())))
+        self._first_label = self._n_labels.cumsum() - self._n_labels
+
+    def __call__(self, text: str, starts: np.ndarray, ends: np.ndarray) -> Matches:
+        """Find words.
+
+        text (str): The text; SEPARATOR may stand between documents.
+        starts (np.ndarray): Where in it each token starts, ascending.
+        ends (np.ndarray): Where each token ends, exclusive.
+        RETURNS (Matches): The words.
+        """
+        found = self._automaton.find_matches_as_indexes(text, overlapping=True)
+        words, begins, stops = np.array(found, dtype="i8").reshape(-1, 3).T
+        first, last = (np.full(len(text) + 1, -1) for _ in range(2))
+        first[starts] = last[ends] = np.arange(len(starts))
+        fits = (first[begins] >= 0) & (last[stops] >= 0)
+        words, first, last = words[fits], first[begins[fits]], last[stops[fits]]
+        counts = self._n_labels[words]
+        labels = self._labels[np.repeat(self._first_label[words], counts) + _count_up(counts)]
+        return Matches(np.repeat(first, counts), np.repeat(last, counts), labels)
+
+
+def _count_up(counts: np.ndarray) -> np.ndarray:
+    """0 to count - 1 for each of the counts, one after another."""
+    starts = counts.cumsum() - counts
+    return np.arange(counts.sum()) - np.repeat(starts, counts)
+
+
+def _parse_text(path: Path, number: int, line: str) -> Optional[Tuple[str, str]]:
+    fields = [field.strip() for field in line.split("\t")]
+    if len(fields) > 2 or not all(fields):
+        raise _bad_line(
+            path,
+            number,
+            f"expected a word, or a word and its class with a tab between, got {line!r}",
+            "Put each word on a line of its own.",
+        )
+    return fields[0], fields[1] if len(fields) == 2 else path.stem
+
+
+def _parse_pattern(path: Path, number: int, line: str) -> Optional[Tuple[str, str]]:
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError as error:
+        problem = f"not JSON ({error.msg} at column {error.colno})"
+        raise _bad_line(
+            path, number, problem, "Put each pattern on a line of its own, e.g. with `jq -c '.[]'`."
+        ) from None
+    label = entry.get("label") if isinstance(entry, dict) else None
+    pattern = entry.get("pattern") if isinstance(entry, dict) else None
+    if _is_name(label) and isinstance(pattern, list):
+        return None
+    if _is_name(label) and _is_name(pattern):
+        return pattern.strip(), label
+    raise _bad_line(
+        path,
+        number,
+        f"expected a pattern of spaCy's EntityRuler, its strings on one line, got {line!r}",
+        'Write it as {"label": "ORG", "pattern": "Apple"}.',
+    )
+
+
+def _is_name(value: object) -> bool:
+    """Whether this is text, on one line and without halves of surrogate pairs, as JSON may have."""
+    return (
+        isinstance(value, str)
+        and bool(value.strip())
+        and not any(char == SEPARATOR or "\ud800" <= char <= "\udfff" for char in value)
+    )
+
+
+def _read_lines(path: Path) -> Iterator[Tuple[int, str]]:
+    """The lines of a file that are not blank, with their numbers."""
+    return ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())
+
+
+def _bad_line(path: Path, number: int, problem: str, remedy: str) -> ValueError:
+    return ValueError(f"{path}:{number}: {problem}. {remedy}")
+
+
+# Not in the vocab, which is pickled and saved.
+_matchers: "WeakKeyDictionary[Lookups, Matcher]" = WeakKeyDictionary()

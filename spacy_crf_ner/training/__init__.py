@@ -1,0 +1,1 @@
+"""What training uses beside the component: augmenters, schedules, a learn rate for each part."""

@@ -1,0 +1,24 @@
+"""A learn rate for each part of a network."""
+
+from thinc.api import Model, Optimizer
+
+from ..layers.tagger import LEARN_RATE
+
+
+def finish_update(model: Model, optimizer: Optimizer) -> None:
+    """Update the weights, as `Model.finish_update` does, each layer at its own learn rate: that of
+    the optimizer times the layer's attribute `LEARN_RATE`, if it has one.
+
+    model (Model): The network, with gradients.
+    optimizer (Optimizer): The optimizer.
+    """
+    for node in model.walk():
+        for shim in node.shims:
+            shim.finish_update(optimizer)
+        scale = node.attrs.get(LEARN_RATE, 1.0)
+        for name in node.param_names:
+            if node.has_grad(name):
+                weights, _ = optimizer(
+                    (node.id, name), node.get_param(name), node.get_grad(name), lr_scale=scale
+                )
+                node.set_param(name, weights)

@@ -1,0 +1,86 @@
+"""The passes of the network over a batch in training: one, or two of which one learns from the
+other."""
+
+from typing import Callable, List, Tuple
+
+from spacy.tokens import Doc
+from thinc.api import Model, chain
+from thinc.types import Floats2d
+
+from ..layers.tagger import Scores
+from .losses import Extras, divergence
+
+Loss = Callable[[Scores], Tuple[float, Scores]]
+
+
+def backpropagate(
+    model: Model[List[Doc], Scores], docs: List[Doc], get_loss: Loss, settings: Extras
+) -> float:
+    """Run the network forward and back over a batch.
+
+    model (Model[List[Doc], Scores]): The network, whose parameters get gradients.
+    docs (List[Doc]): The documents.
+    get_loss (Loss): The loss of scores, and its gradient.
+    settings (Extras): Whether there is a second pass.
+    RETURNS (float): The loss.
+    """
+    if settings.consistency:
+        return _with_other_dropout(model, docs, get_loss, settings.consistency)
+    if settings.perturbation:
+        return _with_perturbed_embeddings(model, docs, get_loss, settings.perturbation)
+    scores, backprop = model.begin_update(docs)
+    loss, d_scores = get_loss(scores)
+    backprop(d_scores)
+    return loss
+
+
+def _with_other_dropout(
+    model: Model[List[Doc], Scores], docs: List[Doc], get_loss: Loss, weight: float
+) -> float:
+    """Two passes, which shall say the same (Liang et al. 2021)."""
+    passes = [model.begin_update(docs) for _ in range(2)]
+    apart, *d_apart = divergence(*(scores.emissions for scores, _ in passes))
+    # The loss is a mean over documents.
+    weight /= len(docs)
+    total = weight * apart
+    for (scores, backprop), d_emissions in zip(passes, d_apart):
+        loss, gradient = get_loss(scores)
+        total += loss / 2
+        half = Scores(
+            gradient.emissions / 2 + weight * d_emissions,
+            gradient.lengths,
+            gradient.start / 2,
+            gradient.transitions / 2,
+            gradient.end / 2,
+        )
+        backprop(half)
+    return total
+
+
+def _with_perturbed_embeddings(
+    model: Model[List[Doc], Scores], docs: List[Doc], get_loss: Loss, length: float
+) -> float:
+    """A second pass from embeddings that have moved where the first one's loss grows fastest
+    (Miyato et al. 2017)."""
+    tok2vec = model.get_ref("tok2vec")
+    if not tok2vec.has_ref("embed") or not tok2vec.has_ref("encode"):
+        raise ValueError(
+            "extras.perturbation needs a tok2vec that has an embedding and an encoder of its own, "
+            f"such as spacy.Tok2Vec.v2, not '{tok2vec.name}'. Set it to 0."
+        )
+    vectors, backprop_embed = tok2vec.get_ref("embed").begin_update(docs)
+    rest = chain(tok2vec.get_ref("encode"), *model.layers[1:])
+    total = 0.0
+    for _ in range(2):
+        scores, backprop = rest.begin_update(vectors)
+        loss, d_scores = get_loss(scores)
+        total += loss / 2
+        d_vectors = backprop(d_scores)
+        backprop_embed(d_vectors)
+        vectors = [_move(*pair, length) for pair in zip(vectors, d_vectors)]
+    return total
+
+
+def _move(vectors: Floats2d, gradient: Floats2d, length: float) -> Floats2d:
+    norm = float((gradient**2).sum()) ** 0.5
+    return vectors + length * len(vectors) ** 0.5 / norm * gradient if norm else vectors
