@@ -4,7 +4,10 @@ PYTHON ?= python3
 CORPUS ?= demo
 # The folder that has $(CORPUS); assets are downloaded there if they are published.
 CORPORA ?= assets
-CONFIG ?= bilstm
+# Characters or words are the tokens, see configs/.
+CONFIG ?= $(if $(filter zh,$(LANGUAGE)),bilstm,bilstm_words)
+# A word2vec text file, if there is one.
+VECTORS ?=
 # Training steps: few for the embedded corpus, what the config says for real ones.
 STEPS ?= $(if $(filter demo,$(CORPUS)),400,3000)
 GPU ?= -1
@@ -19,9 +22,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PACKAGE := $(LANGUAGE)_$(NAME)
 WHEEL := packages/$(PACKAGE)-$(VERSION)/dist/$(PACKAGE)-$(VERSION)-py3-none-any.whl
+VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
 VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.config $(CONFIG) \
 	--vars.max_steps $(STEPS) --vars.gpu_id $(GPU) --vars.lang $(LANGUAGE) \
-	--vars.name $(NAME) --vars.version $(VERSION)
+	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null)
 
 .PHONY: env run test test-slow clean
 
@@ -37,7 +41,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 assets/badou assets/chisiec assets/cluener assets/conll2003: | env
 	$(BIN)/python -m spacy project assets --extra
 
-run: env $(CORPORA)/$(CORPUS)
+ifdef VECTORS
+$(VECTORS_FOLDER): $(VECTORS) | env
+	$(BIN)/python -m spacy init vectors $(LANGUAGE) $< $@
+	touch $@
+endif
+
+run: env $(CORPORA)/$(CORPUS) $(VECTORS_FOLDER)
 	$(BIN)/python -m spacy project run all . $(VARS)
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall $(WHEEL)
 	$(BIN)/python -m spacy crf annotate $(PACKAGE) $(SAMPLE)
@@ -50,4 +60,4 @@ test-slow: env
 	$(BIN)/python -m pytest -q -m slow
 
 clean:
-	rm -rf corpus training metrics packages project.lock
+	rm -rf corpus vectors training metrics packages project.lock

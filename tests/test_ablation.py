@@ -232,7 +232,8 @@ def test_options_come_before_variants(corpus):
         CONFIGS / "bilstm.cfg", corpus, variants, max_steps=100, vectors=Path("vectors")
     )
     base, variant = configs[ALL], configs["no vectors"]
-    assert base["paths"] == {name: str(corpus / f"{name}.spacy") for name in ("train", "dev")}
+    for name in ("train", "dev"):
+        assert base["paths"][name] == str(corpus / f"{name}.spacy")
     assert base["training"]["max_steps"] == base["training"]["eval_frequency"] == 100
     assert base["initialize"]["vectors"] == "vectors"
     assert variant["initialize"]["vectors"] is None
