@@ -1,15 +1,17 @@
-"""Scores against seqeval, which counts entities from tags on its own."""
+"""Scores against seqeval, which counts entities from tags on its own, and scikit-learn."""
 
+import itertools
 import random
 
 import pytest
 import spacy
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOBES
+from sklearn.metrics import accuracy_score, f1_score
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_crf_ner.scoring import score_entities
+from spacy_crf_ner.scoring import score_entities, score_tokens
 from spacy_crf_ner.tags import TagSet
 
 TAG_SET = TagSet(("BOOK", "LOC", "PER"))
@@ -56,6 +58,11 @@ def test_seqeval_agrees_to_the_last_digit(seed):
             assert found == pytest.approx(report[label][name], abs=1e-12)
     assert scores["ents_macro_f"] == pytest.approx(report["macro avg"]["f1-score"], abs=1e-12)
     assert 0.1 < scores["ents_f"] < 0.9
+    flat, gold_flat = (list(itertools.chain.from_iterable(some)) for some in (tags, gold_tags))
+    scores = score_tokens(examples)
+    assert scores["ents_token_acc"] == pytest.approx(accuracy_score(gold_flat, flat), abs=1e-12)
+    macro = f1_score(gold_flat, flat, average="macro")
+    assert scores["ents_token_macro_f"] == pytest.approx(macro, abs=1e-12)
 
 
 def test_nothing_to_score():
@@ -64,3 +71,4 @@ def test_nothing_to_score():
     scores = score_entities([Example(doc, doc.copy())])
     assert scores["ents_f"] is None
     assert scores["ents_macro_f"] is None
+    assert set(score_tokens([Example(doc, doc.copy())]).values()) == {None}

@@ -16,7 +16,7 @@ from wasabi import msg
 from ..calibration import Bin, expected_calibration_error, plot_reliability, reliability
 from ..component import CRFEntityRecognizer, Decoding
 from ..formats.files import replacing
-from ..scoring import score_entities
+from ..scoring import score_entities, score_tokens
 from .errors import exit_with
 
 
@@ -67,9 +67,9 @@ def evaluate(nlp: spacy.Language, data: Path) -> Dict[str, Any]:
 
     nlp (Language): The pipeline.
     data (Path): A .spacy file.
-    RETURNS (Dict[str, Any]): What `score_entities` returns, the number of gold entities of each
-        label as "ents_support", and "docs", "words" and "words_per_second"; and if there is a
-        crf_ner, "calibration" with its expected calibration error "ece" and its "bins".
+    RETURNS (Dict[str, Any]): What `score_entities` and `score_tokens` return, the number of gold
+        entities of each label as "ents_support", and "docs", "words" and "words_per_second"; and if
+        there is a crf_ner, "calibration" with its expected calibration error "ece" and its "bins".
     """
     pipes = _crf_pipes(nlp)
     for pipe in pipes:
@@ -87,6 +87,7 @@ def evaluate(nlp: spacy.Language, data: Path) -> Dict[str, Any]:
         calibration["calibration"] = {"ece": expected_calibration_error(bins), "bins": bins}
     return {
         **score_entities(examples),
+        **score_tokens(examples),
         "ents_support": Counter(ent.label_ for eg in examples for ent in eg.reference.ents),
         "docs": len(examples),
         "words": words,
@@ -121,6 +122,8 @@ def _show(scores: Dict[str, Any]) -> None:
     micro = _percent(*(scores[key] for key in ("ents_p", "ents_r", "ents_f")))
     rows.append(("all (micro)", *micro, sum(support.values())))
     msg.table(rows, header=("", "P", "R", "F", "gold"), aligns=tuple("lrrrr"), divider=True)
+    accuracy, macro = _percent(scores["ents_token_acc"], scores["ents_token_macro_f"])
+    msg.info(f"tags of tokens (BIOES): accuracy {accuracy}, macro F {macro}")
     speed = scores["words_per_second"]
     msg.info(
         f"{scores['docs']:,} documents, {scores['words']:,} words"
