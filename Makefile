@@ -9,7 +9,7 @@ CONFIG ?= $(if $(filter zh,$(LANGUAGE)),bilstm,bilstm_words)
 # A word2vec text file, if there is one.
 VECTORS ?=
 # Training steps: few for the embedded corpus, what the config says for real ones.
-STEPS ?= $(if $(filter demo,$(CORPUS)),400,3000)
+STEPS ?= $(if $(filter demo,$(CORPUS)),400,5000)
 GPU ?= -1
 LANGUAGE ?= $(if $(filter conll2003,$(CORPUS)),en,zh)
 # Texts to tag in the end, one a line.

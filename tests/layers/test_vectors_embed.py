@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc
+from test_component import TRAIN, make_examples, make_nlp
 from thinc.api import Adam, NumpyOps
 
 from spacy_crf_ner.layers.vectors import VectorsEmbed
+
+EMBED = {"@architectures": "spacy_crf_ner.VectorsEmbed.v1", "width": 3, "rows": 50}
 
 
 @pytest.fixture
@@ -116,3 +119,24 @@ def test_bytes(vocab):
 def test_bad_settings(width, rows, dropout):
     with pytest.raises(ValueError, match="VectorsEmbed"):
         VectorsEmbed(width, rows, dropout)
+
+
+def test_a_pipeline_learns_with_it_and_is_kept(tmp_path):
+    """The vectors travel in the vocab, what was learned beside them in the model."""
+    nlp = make_nlp(model={"tok2vec": {"embed": EMBED}})
+    for i, char in enumerate("王明李雷去上海北京"):
+        nlp.vocab.set_vector(char, np.eye(9, dtype="f")[i])
+    examples = make_examples(nlp, TRAIN)
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.01
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    for text, ents in TRAIN:
+        doc = loaded(text)
+        assert [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents] == ents
+    model = loaded.get_pipe("crf_ner").model
+    node = next(node for node in model.walk() if node.name == "vectors_embed")
+    assert node.get_dim("nO") == 9
+    assert len(node.attrs["index"]) == len(set("".join(text for text, _ in TRAIN)))
