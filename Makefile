@@ -43,6 +43,7 @@ assets/badou assets/chisiec assets/cluener assets/conll2003: | env
 
 ifdef VECTORS
 $(VECTORS_FOLDER): $(VECTORS) | env
+	mkdir -p $(@D)
 	$(BIN)/python -m spacy init vectors $(LANGUAGE) $< $@
 	touch $@
 endif
