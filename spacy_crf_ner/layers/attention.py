@@ -20,7 +20,7 @@ from thinc.types import Floats2d, Ragged
 from torch import Tensor
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-from .bilstm import _groups, _rows
+from .padding import groups_of_similar_length, take_rows
 from .torch_function import apply_torch
 
 
@@ -145,7 +145,7 @@ def _attention(
     first, last, seen_first, seen_last = blocks.T
     outputs: List[Tensor] = []
     tokens: List[np.ndarray] = []
-    for group in _groups(seen_last - seen_first):
+    for group in groups_of_similar_length(seen_last - seen_first):
         asking, real = _padded(first[group], last[group])
         seen, visible = _padded(seen_first[group], seen_last[group])
         attended = scaled_dot_product_attention(
@@ -155,10 +155,10 @@ def _attention(
             attn_mask=torch.from_numpy(visible[:, None, None]).to(X.device),
         )
         attended = attended.transpose(1, 2).reshape(-1, X.shape[1])
-        outputs.append(_rows(attended, np.flatnonzero(real)))
+        outputs.append(take_rows(attended, np.flatnonzero(real)))
         tokens.append(asking[real])
     order = np.concatenate(tokens).argsort()
-    return linear(_rows(torch.cat(outputs), order), output)
+    return linear(take_rows(torch.cat(outputs), order), output)
 
 
 def _padded(first: np.ndarray, last: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -171,4 +171,4 @@ def _padded(first: np.ndarray, last: np.ndarray) -> Tuple[np.ndarray, np.ndarray
 
 def _split(X: Tensor, rows: np.ndarray, heads: int) -> Tensor:
     """X[rows], (B, T) rows, by heads: (B, heads, T, nO / heads)."""
-    return _rows(X, rows.ravel()).view(*rows.shape, heads, -1).transpose(1, 2)
+    return take_rows(X, rows.ravel()).view(*rows.shape, heads, -1).transpose(1, 2)

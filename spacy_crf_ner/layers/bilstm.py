@@ -5,7 +5,7 @@ the padding first, so that a document's vectors depend on its batch.
 """
 
 from functools import partial
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -22,12 +22,10 @@ from thinc.api import (
 from thinc.types import Floats2d, Ragged
 from torch import Tensor
 
+from .padding import groups_of_similar_length, take_rows
 from .torch_function import apply_torch
 
 DIRECTIONS = ("", "_reverse")
-# Documents are padded to the longest of their group; a group may be at most so many times larger
-# than its tokens. It keeps one long document from blowing a whole batch up to its length.
-MAX_PADDING = 1.5
 
 
 def BiLSTMEncoder(
@@ -126,7 +124,7 @@ def _bilstm(X: Tensor, *, lengths: np.ndarray, **weights: Tensor) -> Tensor:
     starts = lengths.cumsum() - lengths
     outputs: List[Tensor] = []
     tokens: List[np.ndarray] = []
-    for group in _groups(lengths):
+    for group in groups_of_similar_length(lengths):
         length, start = lengths[group, None], starts[group, None]
         steps = np.arange(length.max())
         real = steps < length
@@ -138,36 +136,19 @@ def _bilstm(X: Tensor, *, lengths: np.ndarray, **weights: Tensor) -> Tensor:
         mirrored = (padded[:, :1] + np.maximum(length - 1 - steps, 0))[real]
         forward_states = _lstm(X, forward, weights, DIRECTIONS[0])
         backward_states = _lstm(X, backward, weights, DIRECTIONS[1])
-        states = [_rows(forward_states, padded[real]), _rows(backward_states, mirrored)]
+        states = [take_rows(forward_states, padded[real]), take_rows(backward_states, mirrored)]
         outputs.append(torch.cat(states, dim=1))
     order = np.concatenate(tokens).argsort()
-    return _rows(torch.cat(outputs), order)
+    return take_rows(torch.cat(outputs), order)
 
 
 def _lstm(X: Tensor, rows: np.ndarray, weights: Dict[str, Tensor], direction: str) -> Tensor:
     """Run one direction over X[rows], (B, T) rows; returns the states, (B * T, H)."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     parameters = [weights[f"{name}_l0{direction}"] for name in names]
-    inputs = _rows(X, rows.ravel()).view(*rows.shape, -1)
+    inputs = take_rows(X, rows.ravel()).view(*rows.shape, -1)
     zeros = X.new_zeros(1, len(rows), parameters[1].shape[1])
     # torch.lstm is what torch.nn.LSTM calls; it takes the weights as arguments.
     # The last ones: biases, layers, dropout, training, bidirectional, batch first.
     states, _, _ = torch.lstm(inputs, (zeros, zeros), parameters, True, 1, 0.0, False, False, True)
     return states.reshape(-1, states.shape[-1])
-
-
-def _rows(X: Tensor, rows: np.ndarray) -> Tensor:
-    return X.index_select(0, torch.from_numpy(rows).to(X.device))
-
-
-def _groups(lengths: np.ndarray) -> Iterator[np.ndarray]:
-    """Split the non-empty sequences into groups of similar length, each mostly tokens if padded."""
-    order = lengths.argsort(kind="stable")[::-1]
-    order = order[lengths[order] > 0]
-    first, tokens = 0, 0
-    for i, length in enumerate(lengths[order]):
-        tokens += length
-        if lengths[order[first]] * (i + 1 - first) > MAX_PADDING * tokens:
-            yield order[first:i]
-            first, tokens = i, length
-    yield order[first:]
