@@ -7,7 +7,8 @@ from numpy.testing import assert_allclose
 from thinc.api import Ragged, fix_random_seed
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
-from spacy_crf_ner.layers.bilstm import MAX_PADDING, BiLSTM, BiLSTMEncoder, _groups
+from spacy_crf_ner.layers.bilstm import BiLSTM, BiLSTMEncoder
+from spacy_crf_ner.layers.padding import MAX_PADDING, groups_of_similar_length
 
 # One far longer than the others, so that they fall into several groups.
 LENGTHS = [7, 3, 0, 1, 120, 7, 2, 0, 5]
@@ -72,7 +73,7 @@ def test_a_sequence_is_encoded_the_same_alone_and_in_any_batch():
 
 def test_groups_cover_the_batch_and_are_not_mostly_padding():
     lengths = np.random.RandomState(0).geometric(0.02, size=500) - 1
-    groups = list(_groups(lengths))
+    groups = list(groups_of_similar_length(lengths))
     assert sorted(np.concatenate(groups)) == np.flatnonzero(lengths).tolist()
     assert len(groups) < 20
     for group in groups:
