@@ -4,10 +4,13 @@ Times are medians of runs that take turns, so that what slows the machine down s
 """
 
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.autograd import grad
 from torchcrf import CRF
 
@@ -17,6 +20,8 @@ from ..tags import TagSet
 from .timing import take_turns
 
 OURS, PYTORCH_CRF = "spacy-crf-ner", "pytorch-crf"
+# Takes part where it is installed.
+TORCH_STRUCT = "torch-struct"
 # Ours in plain torch: its gradient traced through the steps, or known as ours.
 AUTOGRAD, TORCH = "torch, autograd", "torch"
 # Ours with only the legal transitions of BIOES.
@@ -126,6 +131,11 @@ def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0
         },
         MARGINALS: {OURS: lambda: Posterior(ragged).marginals},
     }
+    if find_spec("torch_struct"):
+        chain = partial(_torch_struct, emissions, lengths.to(device), ours)
+        tasks[LIKELIHOOD][TORCH_STRUCT] = lambda: grad(chain().partition.sum(), emissions)
+        tasks[VITERBI][TORCH_STRUCT] = lambda: chain().argmax
+        tasks[MARGINALS][TORCH_STRUCT] = lambda: chain().marginals
     tokens = float(lengths.sum())
     results = []
     for task, contenders in tasks.items():
@@ -162,6 +172,19 @@ def plot_crf(results: List[Result], path: Path) -> None:
     axes.set_xlabel("times as fast as pytorch-crf (batch × longest sequence × tags)")
     axes.legend()
     figure.savefig(path, dpi=120)
+
+
+def _torch_struct(emissions: Tensor, lengths: Tensor, crf: LinearChainCRF) -> Any:
+    """The same as torch-struct's distribution, which wants a matrix for each pair of tokens."""
+    from torch_struct import LinearChainCRF as Chain
+
+    scores = emissions[:, : int(lengths.max())]
+    # (batch, pair, to, from)
+    pairs = scores[:, 1:, :, None] + crf.transitions.T
+    first = (scores[:, :1] + crf.start_transitions)[:, :, None]
+    pairs = torch.cat([pairs[:, :1] + first, pairs[:, 1:]], dim=1)
+    # Ends count for nothing in the time.
+    return Chain(pairs, lengths=lengths)
 
 
 def _legal_crf(crf: LinearChainCRF) -> LinearChainCRF:

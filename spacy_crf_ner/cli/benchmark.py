@@ -18,6 +18,7 @@ from ..benchmarks.crf import (
     OURS,
     PYTORCH_CRF,
     TORCH,
+    TORCH_STRUCT,
     Case,
     Result,
     benchmark_crf,
@@ -33,7 +34,7 @@ from .experiments import benchmark_ablation_cli, benchmark_partial_cli, write_ta
 
 app = typer.Typer(name="benchmark", help="Measure the speed on this machine.", no_args_is_help=True)
 HEADER = ("task", "batch", "length", "tags", "ms", "ms, BIOES", "× pytorch-crf")
-HEADER += (f"× {AUTOGRAD}", f"× {TORCH}", "GB/s", "GFLOP/s")
+HEADER += (f"× {TORCH_STRUCT}", f"× {AUTOGRAD}", f"× {TORCH}", "GB/s", "GFLOP/s")
 
 
 @app.callback()
@@ -55,8 +56,9 @@ def benchmark_crf_cli(
     output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Markdown file")] = None,
     plot: Annotated[Optional[Path], typer.Option(help="Picture; needs matplotlib")] = None,
 ) -> None:
-    """Time the CRF: log-likelihood with gradient, Viterbi and marginals, beside pytorch-crf and a
-    vectorised forward algorithm under autograd. All options that are numbers can be repeated."""
+    """Time the CRF: log-likelihood with gradient, Viterbi and marginals, beside pytorch-crf, a
+    vectorised forward algorithm under autograd and, where it is installed, torch-struct. All
+    options that are numbers can be repeated."""
     setup_gpu(gpu_id, silent=True)
     device = torch.device("cpu" if gpu_id < 0 else f"cuda:{gpu_id}")
     cases = [Case(*numbers) for numbers in product(batch, length, tags)]
@@ -122,7 +124,8 @@ def benchmark_pipe_cli(
 def _row(result: Result) -> List[str]:
     case = result.case
     times = [result.seconds.get(name) for name in (OURS, BIOES)]
-    ratios = [result.times_as_fast_as(other) for other in (PYTORCH_CRF, AUTOGRAD, TORCH)]
+    others = (PYTORCH_CRF, TORCH_STRUCT, AUTOGRAD, TORCH)
+    ratios = [result.times_as_fast_as(other) for other in others]
     return [
         result.task,
         *(str(n) for n in case),
