@@ -25,7 +25,7 @@ def badou(corpora, tmp_path_factory):
     run(
         *("train", ROOT / "configs" / "bilstm.cfg", "--output", folder),
         *("--paths.train", folder / "train.spacy", "--paths.dev", folder / "dev.spacy"),
-        *("--training.max_steps", 2000),
+        *("--training.max_steps", 1200),
     )
     return folder
 
