@@ -116,3 +116,21 @@ def test_fifty_thousand_tokens():
     assert torch.isfinite(log_partition(p)).all()
     assert len(best_tags(p)) == 50_000
     assert Posterior(p).marginals.sum(1).tolist() == pytest.approx([1.0] * 50_000)
+
+
+def test_where_no_cache_can_be_written(monkeypatch):
+    """As on a read-only installation: numba then refuses to cache, not to compile."""
+    njit = cpu.numba.njit
+
+    def without_cache(*, cache=False, **options):
+        def refuse(function):
+            raise RuntimeError("cannot cache function: no locator available")
+
+        return refuse if cache else njit(**options)
+
+    monkeypatch.setattr(cpu.numba, "njit", without_cache)
+
+    def add_one(x):
+        return x + 1
+
+    assert cpu._jit(add_one)(1) == 2
