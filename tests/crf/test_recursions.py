@@ -1,5 +1,7 @@
 """The fast recursions against the reference, and hard cases against both."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from test_inference import make_potentials, masks_of
@@ -128,7 +130,7 @@ def test_where_no_cache_can_be_written(monkeypatch):
 
         return refuse if cache else njit(**options)
 
-    monkeypatch.setattr(cpu.numba, "njit", without_cache)
+    monkeypatch.setattr(cpu, "numba", SimpleNamespace(njit=without_cache))
 
     def add_one(x):
         return x + 1
