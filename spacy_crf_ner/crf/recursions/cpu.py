@@ -1,8 +1,11 @@
-"""The recursions on the CPU, compiled by numba: one pass over the tokens of each sequence.
+"""The recursions on the CPU, compiled by numba.
 
-The sums are taken over probabilities instead of their logarithms, so that a step is the product of
-a vector and a matrix; each step's sum is divided out and kept (Rabiner 1989, V.A, "scaling"). That
-is exact as long as nothing matters that float64 cannot hold: `forward` says when.
+The sums are taken over probabilities instead of their logarithms, and over all sequences at once,
+so that a step is a product of two matrices, which BLAS does several times faster than a loop of
+ours, though it knows nothing of impossible transitions; each step's sum is divided out and kept
+(Rabiner 1989, V.A, "scaling"). That is exact as long as nothing matters that float64 cannot hold:
+`forward` says when. The best taggings are looked for in one sequence after the other, along the
+possible transitions only.
 
 All of it runs in one thread. Others of Python's would have to share the cores with torch's, which
 spin for a while after each of its operations, and numba's own abort the process if two Python
@@ -28,8 +31,8 @@ MAX_RANGE = 200.0
 FEW = 4
 # How many tags before are read at once for the best of them.
 TOGETHER = 8
-# A product of matrices of this many multiplications stays in one thread.
-PRODUCT = 2**17
+# A product of matrices of no more multiplications stays in one thread.
+PRODUCT = 2**18
 
 
 def _jit(function: Callable[..., Any], inline: str = "never") -> Callable[..., Any]:
@@ -56,7 +59,7 @@ class Transitions(NamedTuple):
     some tags before and some after, and single ones. In BIOES, with O, E and S before O, B and S,
     the block is a quarter of the matrix, and the single ones are those inside of an entity.
 
-    block (np.ndarray): (S, T) scores, or exp of them.
+    block (np.ndarray): (S, T) scores.
     sources (np.ndarray): (S,) the tags before.
     targets (np.ndarray): (T,) the tags after.
     values (np.ndarray): (M,) the single ones.
@@ -72,28 +75,54 @@ class Transitions(NamedTuple):
     after: np.ndarray
 
     @classmethod
-    def of(cls, matrix: np.ndarray, possible: np.ndarray) -> "Transitions":
+    def of(cls, matrix: np.ndarray) -> "Transitions":
+        possible = matrix > IMPOSSIBLE / 2
         in_block = possible.sum(0) > FEW
         targets = np.flatnonzero(in_block)
         sources = np.flatnonzero(possible[:, targets].any(1))
         before, after = np.nonzero(possible & ~in_block)
+        # Filled up to a multiple of TOGETHER by sources that lead nowhere.
+        padding = (0, -len(sources) % TOGETHER)
         block = matrix[np.ix_(sources, targets)]
+        block = np.pad(block, (padding, (0, 0)), constant_values=-np.inf)
+        sources = np.pad(sources, padding)
         return cls(block, sources, targets, matrix[before, after], before, after)
+
+
+class Steps(NamedTuple):
+    """All first tokens, all second ones, ..., each time of the longest sequence first: so that the
+    sequences that go on are next to each other.
+
+    begins (np.ndarray): (L + 1,) where each step's tokens begin, and the last one's end.
+    order (np.ndarray): (B,) the sequences, longest first.
+    firsts (np.ndarray): (B,) their first tokens.
+    """
+
+    begins: np.ndarray
+    order: np.ndarray
+    firsts: np.ndarray
+
+    @classmethod
+    def of(cls, p: Potentials) -> "Steps":
+        lengths = p.lengths.numpy()
+        widths = len(lengths) - np.bincount(lengths, minlength=1).cumsum()[:-1]
+        order = np.argsort(-lengths, kind="stable")
+        return cls(np.append(0, widths.cumsum()), order, _offsets(p)[order])
 
 
 class Forward(NamedTuple):
     """What the forward pass leaves for the backward pass.
 
-    offsets (np.ndarray): (B + 1,) where each sequence begins, and the last one ends.
+    steps (Steps): The order of alphas.
     emissions (np.ndarray): (N, C) exp(scores), the largest of each row 1.
     transitions (np.ndarray): (C, C) exp(scores), the largest 1.
     end (np.ndarray): (C,) exp(scores), the largest 1.
     alphas (np.ndarray): (N, C) what the probabilities of each token's tags, given the emissions up
         to it, are proportional to.
-    sums (np.ndarray): (N,) the sum of each row of alphas.
+    sums (np.ndarray): (N,) the sum of each token's alphas, sequence after sequence.
     """
 
-    offsets: np.ndarray
+    steps: Steps
     emissions: np.ndarray
     transitions: np.ndarray
     end: np.ndarray
@@ -108,21 +137,20 @@ def forward(p: Potentials) -> Tuple[Forward, Tensor]:
     RETURNS (Tuple[Forward, Tensor]): What `posteriors` needs, and (B,) float64 log-partitions: NaN
         if the scores are too far apart.
     """
-    offsets = _offsets(p)
     emissions, shifts, spread = _exp_rows(_to_numpy(p.emissions))
     start, start_shift, start_spread = _exp(p.start)
     transitions, shift, transitions_spread = _exp(p.transitions)
     end, end_shift, end_spread = _exp(p.end)
-    alphas, sums = np.empty_like(emissions), np.empty(len(emissions))
-    state = Forward(offsets, emissions, transitions, end, alphas, sums)
+    steps, sums = Steps.of(p), np.empty(len(emissions))
+    state = Forward(steps, emissions, transitions, end, np.empty_like(emissions), sums)
     if spread + start_spread + transitions_spread + end_spread >= MAX_RANGE:
         return state, torch.full((len(p.lengths),), torch.nan, dtype=torch.float64)
     log_z = np.ones(len(p.lengths))
-    steps = _for_sums(transitions, _possible(p.transitions))
-    _forward(offsets, emissions, start, steps, end, alphas, sums, log_z)
+    _forward(state, start, log_z)
     # What was taken off the scores before exp is the same for all taggings.
+    offsets = _offsets(p)
     with np.errstate(divide="ignore"):
-        logs = np.concatenate([[0.0], (np.log(sums) + shifts + shift).cumsum()])
+        logs = np.append(0.0, (np.log(sums) + shifts + shift).cumsum())
         log_z = np.log(log_z) + logs[offsets[1:]] - logs[offsets[:-1]]
     log_z += start_shift + end_shift - shift
     log_z[p.lengths.numpy() == 0] = 0.0
@@ -138,15 +166,10 @@ def posteriors(p: Potentials, state: Forward, weights: Tensor) -> Tuple[Tensor, 
     RETURNS (Tuple[Tensor, Tensor]): (N, C) and (C, C).
     """
     marginals = np.empty(state.emissions.shape, dtype=_to_numpy(p.emissions[:0]).dtype)
-    following = np.empty_like(state.emissions)
-    steps = _for_sums(state.transitions.T, _possible(p.transitions).T)
-    _posteriors(state, steps, _to_numpy(weights.double()), marginals, following)
     pairs = np.zeros_like(state.transitions)
-    part = max(1, PRODUCT // pairs.size)
+    matrix = state.transitions.T.copy()
+    _posteriors(state, matrix, _to_numpy(weights.double()), marginals, pairs)
     with np.errstate(invalid="ignore"):
-        for n in range(1, len(following), part):
-            after = following[n : n + part]
-            pairs += state.alphas[n - 1 : n - 1 + len(after)].T @ after
         pairs *= state.transitions
     return torch.from_numpy(marginals), torch.from_numpy(pairs)
 
@@ -161,8 +184,7 @@ def backward(p: Potentials) -> Tensor:
     matrix, _, _ = _exp(p.transitions.T)
     end, _, _ = _exp(p.end)
     betas = np.empty_like(emissions)
-    steps = _for_sums(matrix, _possible(p.transitions).T)
-    _backward(_offsets(p), emissions, steps, end, betas)
+    _backward(Steps.of(p), emissions, matrix, end, betas)
     with np.errstate(divide="ignore"):
         return torch.from_numpy(np.log(betas, out=betas))
 
@@ -177,23 +199,9 @@ def viterbi(p: Potentials) -> Tensor:
     start, matrix, end = (_to_numpy(x.double()) for x in (p.start, p.transitions, p.end))
     scores = np.empty(emissions.shape)
     tags = np.empty(len(emissions), dtype=np.int64)
-    steps = _for_best(matrix, _possible(p.transitions))
-    _viterbi(_offsets(p), emissions, start, steps, matrix.T.copy(), end, scores, tags)
+    transitions = Transitions.of(matrix)
+    _viterbi(_offsets(p), emissions, start, transitions, matrix.T.copy(), end, scores, tags)
     return torch.from_numpy(tags)
-
-
-def _for_sums(matrix: np.ndarray, possible: np.ndarray) -> Transitions:
-    """With a row of the block for each target, which is what a sum is taken over."""
-    steps = Transitions.of(matrix, possible)
-    return steps._replace(block=steps.block.T.copy())
-
-
-def _for_best(matrix: np.ndarray, possible: np.ndarray) -> Transitions:
-    """With the sources filled up to a multiple of TOGETHER, by some that lead nowhere."""
-    steps = Transitions.of(matrix, possible)
-    padding = (0, -len(steps.sources) % TOGETHER)
-    block = np.pad(steps.block, (padding, (0, 0)), constant_values=-np.inf)
-    return steps._replace(block=block, sources=np.pad(steps.sources, padding))
 
 
 def _offsets(p: Potentials) -> np.ndarray:
@@ -204,10 +212,6 @@ def _to_numpy(scores: Tensor) -> np.ndarray:
     """As they are, but in float32 if less, which numpy and numba hardly know."""
     dtype = torch.promote_types(scores.dtype, torch.float32)
     return np.ascontiguousarray(scores.detach().to(dtype).numpy())
-
-
-def _possible(scores: Tensor) -> np.ndarray:
-    return _to_numpy(scores) > IMPOSSIBLE / 2
 
 
 def _exp(scores: Tensor) -> Tuple[np.ndarray, float, float]:
@@ -242,90 +246,104 @@ def _shift(scores, shifted, shifts):
     return spread
 
 
-@_jit_inline
-def _multiply(vector, steps, gathered, out):
-    """out = vector @ transitions"""
-    for i in range(gathered.size):
-        gathered[i] = vector[steps.sources[i]]
-    out[:] = 0.0
-    for j in range(steps.targets.size):
-        row = steps.block[j]
-        total = 0.0
-        for i in range(row.size):
-            total += gathered[i] * row[i]
-        out[steps.targets[j]] = total
-    for m in range(steps.values.size):
-        out[steps.after[m]] += vector[steps.before[m]] * steps.values[m]
+@_jit
+def _multiply(rows, matrix, out):
+    """out = rows @ matrix, a few rows at a time, so that it all stays in this thread"""
+    part = max(1, PRODUCT // matrix.size)
+    for n in range(0, len(rows), part):
+        np.dot(rows[n : n + part], matrix, out[n : n + part])
 
 
 @_jit
-def _forward(offsets, emissions, start, steps, end, alphas, sums, log_z):
-    gathered = np.empty(steps.sources.size)
-    for b in range(offsets.size - 1):
-        scale = 1.0
-        for n in range(offsets[b], offsets[b + 1]):
-            alpha, emission = alphas[n], emissions[n]
-            if n == offsets[b]:
-                alpha[:] = start
-            else:
-                _multiply(alphas[n - 1], steps, gathered, alpha)
-            total = 0.0
-            for j in range(alpha.size):
-                alpha[j] *= emission[j] * scale
-                total += alpha[j]
+def _add_product(left, right, total):
+    """total += left.T @ right, in the same way"""
+    part = max(1, PRODUCT // total.size)
+    for n in range(0, len(left), part):
+        total += np.dot(left[n : n + part].T, right[n : n + part])
+
+
+# Below, elements are reached by indices and not through rows taken out, each of which would cost
+# a count of its references.
+
+
+@_jit
+def _forward(state, start, log_z):
+    (begins, order, firsts), end = state.steps, state.end
+    alphas, emissions, sums = state.alphas, state.emissions, state.sums
+    scales = np.ones(firsts.size)
+    for t in range(begins.size - 1):
+        begin, stop = begins[t], begins[t + 1]
+        if t == 0:
+            alphas[begin:stop] = start
+        else:
+            before = begins[t - 1]
+            _multiply(alphas[before : before + stop - begin], state.transitions, alphas[begin:stop])
+        for b in range(stop - begin):
+            i, n, scale, total = begin + b, firsts[b] + t, scales[b], 0.0
+            for j in range(end.size):
+                alphas[i, j] *= emissions[n, j] * scale
+                total += alphas[i, j]
             sums[n] = total
+            scales[b] = 1.0 / total
+        going_on = begins[t + 2] - stop if t + 2 < begins.size else 0
+        for b in range(going_on, stop - begin):
+            log_z[order[b]] = np.sum(alphas[begin + b] * end) * scales[b]
+
+
+@_jit
+def _backward(steps, emissions, matrix, end, betas):
+    begins, _, firsts = steps
+    after, following = np.empty((firsts.size, end.size)), np.empty((firsts.size, end.size))
+    after[:] = end
+    for t in range(begins.size - 2, -1, -1):
+        width = begins[t + 1] - begins[t]
+        for b in range(width):
+            n, total = firsts[b] + t, 0.0
+            for j in range(end.size):
+                total += after[b, j]
             scale = 1.0 / total
-        if offsets[b] < offsets[b + 1]:
-            log_z[b] = np.sum(alphas[offsets[b + 1] - 1] * end) * scale
+            for j in range(end.size):
+                betas[n, j] = after[b, j] * scale
+                following[b, j] = emissions[n, j] * betas[n, j]
+        _multiply(following[:width], matrix, after[:width])
 
 
 @_jit
-def _backward(offsets, emissions, steps, end, betas):
-    following, gathered = np.empty(end.size), np.empty(steps.sources.size)
-    for b in range(offsets.size - 1):
-        for n in range(offsets[b + 1] - 1, offsets[b] - 1, -1):
-            beta = betas[n]
-            if n == offsets[b + 1] - 1:
-                beta[:] = end
-            else:
-                emission, next_beta = emissions[n + 1], betas[n + 1]
-                for j in range(end.size):
-                    following[j] = emission[j] * next_beta[j]
-                _multiply(following, steps, gathered, beta)
-            beta *= 1.0 / np.sum(beta)
-
-
-@_jit
-def _posteriors(state, steps, weights, marginals, following):
+def _posteriors(state, matrix, weights, marginals, pairs):
     # Scaled so that the sum of alpha * beta / sums[n] is 1 at each token.
-    beta, step = np.empty(state.end.size), np.empty(state.end.size)
-    gathered = np.empty(steps.sources.size)
-    for b in range(state.offsets.size - 1):
-        begin, stop = state.offsets[b], state.offsets[b + 1]
-        if begin < stop:
-            beta[:] = state.end * (
-                state.sums[stop - 1] / np.sum(state.alphas[stop - 1] * state.end)
-            )
-        for n in range(stop - 1, begin - 1, -1):
-            alpha, emission = state.alphas[n], state.emissions[n]
-            marginal, after = marginals[n], following[n]
-            scale = 1.0 / state.sums[n]
+    (begins, _, firsts), end = state.steps, state.end
+    alphas, emissions, sums = state.alphas, state.emissions, state.sums
+    shape = (firsts.size, end.size)
+    betas, steps, weighted = np.empty(shape), np.empty(shape), np.empty(shape)
+    going_on = 0
+    for t in range(begins.size - 2, -1, -1):
+        begin, width = begins[t], begins[t + 1] - begins[t]
+        for b in range(going_on, width):
+            betas[b] = end * (sums[firsts[b] + t] / np.sum(alphas[begin + b] * end))
+        for b in range(width):
+            i, n = begin + b, firsts[b] + t
+            scale = 1.0 / sums[n]
             weight = weights[n] * scale
-            pair_weight = weights[n] / state.sums[n - 1] if n > begin else 0.0
-            for j in range(beta.size):
-                marginal[j] = alpha[j] * beta[j] * weight
-                step[j] = emission[j] * beta[j] * scale
-                after[j] = step[j] * pair_weight
-            if n > begin:
-                _multiply(step, steps, gathered, beta)
+            for j in range(end.size):
+                marginals[n, j] = alphas[i, j] * betas[b, j] * weight
+            if t > 0:
+                pair_weight = weights[n] / sums[n - 1]
+                for j in range(end.size):
+                    steps[b, j] = emissions[n, j] * betas[b, j] * scale
+                    weighted[b, j] = steps[b, j] * pair_weight
+        if t > 0:
+            before = begins[t - 1]
+            _add_product(alphas[before : before + width], weighted[:width], pairs)
+            _multiply(steps[:width], matrix, betas[:width])
+        going_on = width
 
 
 @_jit_inline
-def _best(before, steps, best, after):
+def _best(before, transitions, best, after):
     """after[j] = max over i of before[i] + transitions[i, j]"""
     best[:] = -np.inf
-    for k in range(0, steps.sources.size, TOGETHER):
-        s, m = steps.sources[k : k + TOGETHER], steps.block[k : k + TOGETHER]
+    for k in range(0, transitions.sources.size, TOGETHER):
+        s, m = transitions.sources[k : k + TOGETHER], transitions.block[k : k + TOGETHER]
         x0, x1, x2, x3 = before[s[0]], before[s[1]], before[s[2]], before[s[3]]
         x4, x5, x6, x7 = before[s[4]], before[s[5]], before[s[6]], before[s[7]]
         m0, m1, m2, m3, m4, m5, m6, m7 = m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7]
@@ -335,15 +353,15 @@ def _best(before, steps, best, after):
             best[j] = max(best[j], max(left, right))
     after[:] = -np.inf
     for j in range(best.size):
-        after[steps.targets[j]] = best[j]
-    for m in range(steps.values.size):
-        score = before[steps.before[m]] + steps.values[m]
-        after[steps.after[m]] = max(after[steps.after[m]], score)
+        after[transitions.targets[j]] = best[j]
+    for m in range(transitions.values.size):
+        score = before[transitions.before[m]] + transitions.values[m]
+        after[transitions.after[m]] = max(after[transitions.after[m]], score)
 
 
 @_jit
-def _viterbi(offsets, emissions, start, steps, into, end, scores, tags):
-    best_of_block = np.empty(steps.targets.size)
+def _viterbi(offsets, emissions, start, transitions, into, end, scores, tags):
+    best_of_block = np.empty(transitions.targets.size)
     for b in range(offsets.size - 1):
         begin, stop = offsets[b], offsets[b + 1]
         for n in range(begin, stop):
@@ -351,7 +369,7 @@ def _viterbi(offsets, emissions, start, steps, into, end, scores, tags):
             if n == begin:
                 score[:] = start
             else:
-                _best(scores[n - 1], steps, best_of_block, score)
+                _best(scores[n - 1], transitions, best_of_block, score)
             for j in range(score.size):
                 score[j] += emission[j]
         if begin == stop:
