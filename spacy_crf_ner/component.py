@@ -24,14 +24,14 @@ from .crf import Potentials, best_tags, k_best_tags, minimum_risk_tags
 from .gold import gold_tags, incorrect_spans, survey_gold
 from .layers.tagger import Scores
 from .loss import IncorrectSpan, constrain, negative_log_likelihood
-from .spans import Entity, probable_spans, split_tags, with_confidences
+from .spans import Entity, best_entities, probable_spans, split_tags, with_confidences
 from .tags import Scheme, TagSet
 from .training.learn_rates import finish_update
 from .training.losses import NO_EXTRAS, Extras, token_loss
 from .training.passes import backpropagate
 from .weights import check_storable, from_safetensors, to_safetensors
 
-Decoding = Literal["viterbi", "minimum_risk"]
+Decoding = Literal["viterbi", "minimum_risk", "entities"]
 
 # OpenMP's threads do not survive a fork: a child of `nlp.pipe(n_process=2)` would wait for them
 # forever at its first parallel operation in torch. One thread a process needs none.
@@ -62,10 +62,16 @@ class CRFEntityRecognizer(TrainablePipe):
     ) -> None:
         """Initialize the component; for the arguments see `factory.make_crf_ner`.
 
-        RAISES: ValueError for an unknown tag scheme or a threshold outside [0, 1].
+        RAISES: ValueError for an unknown tag scheme, or a threshold outside [0, 1] or of 0 where
+            it decides.
         """
         if not 0 <= threshold <= 1:
             raise ValueError(f"[{name}] threshold is a probability from 0 to 1, got {threshold}.")
+        if decoding == "entities" and not threshold:
+            raise ValueError(
+                f"[{name}] decoding 'entities' needs a threshold above 0: best is half of the F1 "
+                "that is to be expected, such as 0.4."
+            )
         if not Span.has_extension("confidence"):
             Span.set_extension("confidence", default=None)
         self.vocab = vocab
@@ -135,6 +141,8 @@ class CRFEntityRecognizer(TrainablePipe):
         if allowed is not None:
             allowed = torch.from_numpy(allowed).to(potentials.emissions.device)
         potentials = constrain(potentials, self.tag_set, allowed)
+        if self.decoding == "entities":
+            return best_entities(potentials, self.tag_set, self.threshold)
         decode = best_tags if self.decoding == "viterbi" else minimum_risk_tags
         tags = decode(potentials)
         spans = split_tags(tags, potentials.lengths, self.tag_set)

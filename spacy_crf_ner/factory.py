@@ -79,13 +79,15 @@ def make_crf_ner(
         stay, and the others are found around them.
     incorrect_spans_key (Optional[str]): Where in `doc.spans` of gold documents there are spans that
         are known to be no entities, as for spaCy's `ner`. None: nowhere.
-    decoding (Decoding): "viterbi" for the most probable tagging, or "minimum_risk" for the one with
-        the most right tags to be expected.
+    decoding (Decoding): "viterbi" for the most probable tagging, "minimum_risk" for the one with
+        the most right tags to be expected, or "entities" for the spans with the highest F1 to be
+        expected, by their probabilities: those worth more than `threshold`, without overlaps.
     extras (Extras): What training adds to the negative log-likelihood, such as
         `spacy_crf_ner.extras.v1` says.
     spans_key (Optional[str]): Where in `doc.spans` to write the entities found with the exact
         probability of each as its score, which is `ent._.confidence` as well. None: nowhere.
-    threshold (float): The probability below which an entity is left out of `doc.ents`.
+    threshold (float): The probability below which an entity is left out of `doc.ents`. For the
+        decoding "entities" half of the F1 to be expected is best.
     scorer (Optional[Callable]): The scoring method.
     """
     return CRFEntityRecognizer(

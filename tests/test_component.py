@@ -189,6 +189,7 @@ def test_a_gold_label_that_is_not_known_is_named(trained):
         ({"overwrite_ents": "perhaps"}, "overwrite_ents"),
         ({"decoding": "greedy"}, r"decoding.*'viterbi', 'minimum_risk'"),
         ({"threshold": 1.5}, "threshold is a probability.*1.5"),
+        ({"decoding": "entities"}, "'entities' needs a threshold above 0"),
     ],
 )
 def test_impossible_settings_say_which(config, message):
@@ -386,6 +387,30 @@ def test_minimum_risk_decoding_finds_the_tagging_with_most_tags_right():
     best = max(expected_hits(tags) for _, tags in everything)
     assert expected_hits(tags_of(found)) == pytest.approx(best)
     assert_as_trained(fit(make_nlp(decoding="minimum_risk"))[0])
+
+
+def test_decoding_of_entities_is_by_their_probabilities():
+    settings = {"decoding": "entities", "threshold": 0.3, "spans_key": "crf"}
+    nlp, _ = fit(make_nlp(**settings), steps=4)
+    pipe = nlp.get_pipe("crf_ner")
+    doc = nlp("王明在京")
+    (probable,) = pipe.probable_spans([doc], 0.3)
+    assert probable
+    expected = [(ent.start, ent.end, ent.label) for ent in probable]
+    assert ents_of(doc) == expected  # none of them overlap in this text
+    confidences = [ent.confidence for ent in probable]
+    assert list(doc.spans["crf"].attrs["scores"]) == pytest.approx(confidences)
+    assert [ent._.confidence for ent in doc.ents] == pytest.approx(confidences)
+    assert_as_trained(fit(make_nlp(**settings))[0])
+
+
+def test_decoding_of_entities_keeps_those_that_are_there():
+    nlp, _ = fit(make_nlp(decoding="entities", threshold=0.01))
+    doc = nlp.make_doc("王明在北京")
+    doc.set_ents([Span(doc, 1, 3, label="PER")])
+    nlp.get_pipe("crf_ner")(doc)
+    assert (1, 3, "PER") in ents_of(doc)
+    assert len(doc.ents) > 1
 
 
 # Confidence

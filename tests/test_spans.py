@@ -1,6 +1,7 @@
 """Entities with their probabilities, and the loss of what is known of them, by enumeration."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise, product
 
 import pytest
@@ -10,7 +11,13 @@ from test_inference import make_potentials
 from spacy_crf_ner.crf import best_tags
 from spacy_crf_ner.gold import MISSING
 from spacy_crf_ner.loss import IncorrectSpan, constrain, negative_log_likelihood
-from spacy_crf_ner.spans import Entity, probable_spans, split_tags, with_confidences
+from spacy_crf_ner.spans import (
+    Entity,
+    best_entities,
+    probable_spans,
+    split_tags,
+    with_confidences,
+)
 from spacy_crf_ner.tags import TagSet
 
 LENGTHS = [4, 0, 1, 3]
@@ -137,3 +144,36 @@ def test_a_span_that_is_certain_and_wrong_has_a_finite_loss():
 
 def test_entities_are_plain_tuples():
     assert Entity(0, 1, "A") == (0, 1, "A", None)
+
+
+@pytest.mark.parametrize("threshold", [0.01, 0.1, 0.2, 0.4, 0.6])
+def test_best_entities(case, threshold):
+    """Of all sets of spans without overlaps that with the most probability above the threshold."""
+    potentials, tag_set, taggings = case
+    found = best_entities(constrain(potentials, tag_set), tag_set, threshold)
+
+    def worth(spans, some):
+        return sum(probability_of(span, some) - threshold for span in spans)
+
+    for entities, some in zip(found, taggings):
+        best = max({spans for _, spans in some}, key=lambda spans: worth(spans, some))
+        assert [tuple(entity[:3]) for entity in entities] == list(best)
+        for entity in entities:
+            assert entity.confidence == pytest.approx(probability_of(entity[:3], some), abs=1e-9)
+    if threshold == 0.1:
+        assert max(map(len, found)) > 1
+
+
+def test_best_entities_are_not_those_of_the_best_tagging():
+    """What is probable in many taggings may be in none of the most probable one."""
+    tag_set = TagSet(("A", "B"), "BIOES")
+    names = ["O", "S-A", "S-B"]
+    emissions = torch.full((1, len(tag_set)), -50.0)
+    for name, probability in zip(names, (0.4, 0.35, 0.25)):
+        emissions[0, tag_set.tags.index(name)] = math.log(probability)
+    potentials = make_potentials(len(tag_set), [1])
+    potentials = replace(potentials.map(torch.zeros_like), emissions=emissions)
+    legal = constrain(potentials, tag_set)
+    assert not tag_set.to_spans(best_tags(legal).numpy())
+    (entities,) = best_entities(legal, tag_set, 0.3)
+    assert [tuple(entity[:3]) for entity in entities] == [(0, 1, "A")]

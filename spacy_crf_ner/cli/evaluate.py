@@ -32,6 +32,9 @@ def evaluate_cli(
     decoding: Annotated[
         Optional[Decoding], typer.Option(help="Decoding of crf_ner instead of its own")
     ] = None,
+    threshold: Annotated[
+        Optional[float], typer.Option(min=0, max=1, help="Threshold of crf_ner instead of its own")
+    ] = None,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
 ) -> None:
     """Score the entities that a pipeline finds: precision, recall and F1, in all and per label; and
@@ -45,6 +48,9 @@ def evaluate_cli(
         exit_with(error)
     for pipe in _crf_pipes(nlp):
         pipe.decoding = decoding or pipe.decoding
+        pipe.threshold = pipe.threshold if threshold is None else threshold
+        if pipe.decoding == "entities" and not pipe.threshold:
+            exit_with("Decoding 'entities' needs --threshold above 0, such as 0.4.")
     scores = evaluate(nlp, data)
     _show(scores)
     if output is not None:

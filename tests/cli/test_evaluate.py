@@ -4,6 +4,7 @@ import pytest
 import spacy
 import srsly
 from spacy.tokens import Doc, DocBin
+from test_component import TRAIN, fit, make_examples, make_nlp
 from typer.testing import CliRunner
 
 from spacy_crf_ner.cli import app
@@ -51,3 +52,22 @@ def test_what_is_missing_is_named(missing, model, data, tmp_path):
     result = CliRunner().invoke(app, ["evaluate", paths["model"], paths["data"]])
     assert result.exit_code == 1
     assert "nowhere" in result.output
+
+
+def test_decoding_and_threshold_can_be_others_than_the_component_has(tmp_path):
+    nlp, _ = fit(make_nlp(), steps=3)
+    nlp.to_disk(tmp_path / "model")
+    examples = make_examples(nlp, TRAIN)
+    DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "test.spacy")
+    arguments = ["evaluate", str(tmp_path / "model"), str(tmp_path / "test.spacy")]
+    recalls = []
+    for threshold in ("0.01", "0.99"):
+        output = tmp_path / "scores.json"
+        options = ["--decoding", "entities", "--threshold", threshold, "-o", str(output)]
+        result = CliRunner().invoke(app, [*arguments, *options], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        recalls.append(srsly.read_json(output)["ents_r"])
+    assert recalls[0] > recalls[1]
+    result = CliRunner().invoke(app, [*arguments, "--decoding", "entities"])
+    assert result.exit_code == 1
+    assert "--threshold above 0" in " ".join(result.output.split())

@@ -1,5 +1,6 @@
 """The fast recursions against the reference, and hard cases against both."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,6 @@ import torch
 from test_inference import make_potentials, masks_of
 
 from spacy_crf_ner.crf import Posterior, Potentials, best_tags, log_partition
-from spacy_crf_ner.crf.potentials import IMPOSSIBLE
 from spacy_crf_ner.crf.recursions import cpu, reference
 from spacy_crf_ner.tags import TagSet
 
@@ -37,7 +37,7 @@ def test_cpu_is_as_the_reference(name):
     alphas, expected_log_z = reference.forward(p)
     assert torch.allclose(log_z, expected_log_z, atol=1e-10)
     firsts, begins = state.steps.firsts, state.steps.begins
-    places = enumerate(zip(begins, begins[1:]))
+    places = enumerate(pairwise(begins))
     tokens = [first + t for t, (begin, end) in places for first in firsts[: end - begin]]
     found_alphas = torch.from_numpy(state.alphas / state.sums[tokens, None])
     assert torch.allclose(found_alphas, alphas[tokens].exp(), atol=1e-12)
