@@ -10,6 +10,7 @@ CONFIG ?= $(if $(filter zh,$(LANGUAGE)),bilstm,bilstm_words)
 VECTORS ?=
 # Training steps: few for the embedded corpus, what the config says for real ones.
 STEPS ?= $(if $(filter demo,$(CORPUS)),400,5000)
+SEED ?= 0
 GPU ?= -1
 LANGUAGE ?= $(if $(filter conll2003,$(CORPUS)),en,zh)
 # Texts to tag in the end, one a line.
@@ -24,7 +25,7 @@ PACKAGE := $(LANGUAGE)_$(NAME)
 WHEEL := packages/$(PACKAGE)-$(VERSION)/dist/$(PACKAGE)-$(VERSION)-py3-none-any.whl
 VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
 VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.config $(CONFIG) \
-	--vars.max_steps $(STEPS) --vars.gpu_id $(GPU) --vars.lang $(LANGUAGE) \
+	--vars.max_steps $(STEPS) --vars.seed $(SEED) --vars.gpu_id $(GPU) --vars.lang $(LANGUAGE) \
 	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null)
 
 .PHONY: env run test test-slow clean

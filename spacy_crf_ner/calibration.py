@@ -92,7 +92,7 @@ def fit_temperature(pipe: CRFEntityRecognizer, examples: Iterable[Example]) -> f
         losses = [
             negative_log_likelihood(
                 potentials.map(lambda x: x / temperature.to(x)), tags, pipe.tag_set
-            )
+            ).sum()
             for potentials, tags in batches
         ]
         total = torch.stack(losses).sum().cpu() / n_tokens

@@ -29,6 +29,7 @@ from .tags import Scheme, TagSet
 from .training.learn_rates import finish_update
 from .training.losses import NO_EXTRAS, Extras, token_loss
 from .training.passes import backpropagate
+from .training.teaching import add_lessons
 from .weights import check_storable, from_safetensors, to_safetensors
 
 Decoding = Literal["viterbi", "minimum_risk", "entities"]
@@ -222,14 +223,15 @@ class CRFEntityRecognizer(TrainablePipe):
         """The negative log-likelihood of the gold tags, with the cross-entropy of tokens if the
         settings have it: a mean over documents, and its gradient.
 
-        See `loss.negative_log_likelihood` for tokens whose tag is not known.
+        See `loss.negative_log_likelihood` for tokens whose tag is not known, and
+        `training.teaching.add_lessons` for documents that come with what a teacher expects.
 
         examples (Iterable[Example]): The batch.
         scores (Scores): What the model says of it.
         RETURNS (Tuple[float, Scores]): The loss in nats, and its gradient by each part of the
             scores.
-        RAISES: ValueError if a gold label is not one of the component's, or if the loss is not a
-            number (E910).
+        RAISES: ValueError if a gold label is not one of the component's, if a teacher has other
+            tags, or if the loss is not a number (E910).
         """
         validate_examples(examples, "CRFEntityRecognizer.get_loss")
         examples = list(examples)
@@ -239,8 +241,9 @@ class CRFEntityRecognizer(TrainablePipe):
         incorrect = self._incorrect_spans(examples)
         loss = negative_log_likelihood(raw, tags, self.tag_set, incorrect)
         if self.extras.cross_entropy:
-            loss = loss + self.extras.cross_entropy * token_loss(raw.emissions, tags, self.extras)
-        loss = loss / len(examples)
+            of_tokens = self.extras.cross_entropy * token_loss(raw.emissions, tags, self.extras)
+            loss = loss.index_add(0, raw.sequences, of_tokens.double())
+        loss = add_lessons(loss, raw, examples, self.tag_set).mean()
         if not torch.isfinite(loss):
             raise ValueError(Errors.E910.format(name=self.name))
         d_emissions, d_start, d_transitions, d_end = torch.autograd.grad(

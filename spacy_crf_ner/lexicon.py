@@ -189,8 +189,8 @@ class Matcher:
             labels, implementation=Implementation.ContiguousNFA, store_patterns=False
         )
         # The classes of all words one after another, and where those of each word begin.
-        self._labels = np.array(list(chain.from_iterable(labels.values())))
-        self._n_labels = np.array(list(map(len, labels.values())))
+        self._labels = np.array(list(chain.from_iterable(labels.values())), dtype="i8")
+        self._n_labels = np.array(list(map(len, labels.values())), dtype="i8")
         self._first_label = self._n_labels.cumsum() - self._n_labels
 
     def __call__(self, text: str, starts: np.ndarray, ends: np.ndarray) -> Matches:

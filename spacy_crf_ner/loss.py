@@ -27,7 +27,7 @@ def negative_log_likelihood(
     tag_set: TagSet,
     incorrect: Sequence[IncorrectSpan] = (),
 ) -> Tensor:
-    """The negative log-probability of what is known, summed over the batch.
+    """The negative log-probability of what is known of each sequence.
 
     Tokens whose tag is not known are marginalised: the probability is that of all taggings that
     agree with what is known (Tsuboi et al. 2008, "Training conditional random fields using
@@ -38,22 +38,23 @@ def negative_log_likelihood(
     tags (Tensor): (N,) int64 tag ids, or MISSING.
     tag_set (TagSet): The tags.
     incorrect (Sequence[IncorrectSpan]): The spans that are no entities.
-    RETURNS (Tensor): A scalar, in nats.
+    RETURNS (Tensor): (B,) float64, in nats.
     """
     legal = constrain(potentials, tag_set)
     if (tags == MISSING).any():
         known = torch.nn.functional.one_hot(tags.clamp(min=0), len(tag_set)).bool()
         allowed = known | (tags == MISSING)[:, None]
         agreeing = log_partition(constrain(potentials, tag_set, allowed))
-        loss = (log_partition(legal) - agreeing).sum()
+        loss = log_partition(legal) - agreeing
     else:
-        loss = -log_likelihood(legal, tags).sum()
+        loss = -log_likelihood(legal, tags)
     if incorrect:
         log_z = log_partition(legal)
         sequences = torch.tensor([span.sequence for span in incorrect], device=log_z.device)
         log_p = log_partition(_with_spans(legal, tag_set, incorrect)) - log_z[sequences]
         # log(1 - p), also for p near 0. It must stay finite for a p that rounds to 1.
-        loss = loss - torch.log(-torch.expm1(log_p.clamp(max=-1e-9))).sum()
+        none = torch.log(-torch.expm1(log_p.clamp(max=-1e-9)))
+        loss = loss.index_add(0, sequences, -none)
     return loss
 
 

@@ -40,7 +40,7 @@ def project(tmp_path_factory):
 def test_every_step_leaves_its_outputs(project):
     for path in ("corpus/demo/train.spacy", "training/demo-bilstm/model-best/config.cfg"):
         assert (project / path).exists()
-    metrics = srsly.read_json(project / "metrics" / "demo-bilstm.json")
+    metrics = srsly.read_json(project / "metrics" / "demo-bilstm-0.json")
     assert metrics["docs"] == 200
     assert set(metrics["ents_support"]) == {"LOCATION", "ORGANIZATION", "PERSON", "TIME"}
 

@@ -102,7 +102,7 @@ def test_loss_of_partial_annotation(case):
         ]
         expected -= math.log(sum(agree))
     loss = negative_log_likelihood(potentials, known, tag_set)
-    assert loss.item() == pytest.approx(expected, abs=1e-9)
+    assert loss.sum().item() == pytest.approx(expected, abs=1e-9)
 
 
 def test_loss_of_spans_that_are_no_entities(case):
@@ -116,7 +116,7 @@ def test_loss_of_spans_that_are_no_entities(case):
     ]
     expected = -sum(math.log(1 - probability_of(span, taggings[b])) for b, span in spans)
     loss = negative_log_likelihood(potentials, known, tag_set, incorrect)
-    assert loss.item() == pytest.approx(expected, abs=1e-9)
+    assert loss.sum().item() == pytest.approx(expected, abs=1e-9)
 
 
 def test_gradient_of_all_that_may_be_known(case):
@@ -139,7 +139,7 @@ def test_a_span_that_is_certain_and_wrong_has_a_finite_loss():
     p = p.map(lambda scores: scores.requires_grad_())
     incorrect = [IncorrectSpan(0, 0, 1, "A")]
     loss = negative_log_likelihood(p, torch.tensor([MISSING]), tag_set, incorrect)
-    assert 10 < loss.item() < 100
+    assert 10 < loss.sum().item() < 100
 
 
 def test_entities_are_plain_tuples():

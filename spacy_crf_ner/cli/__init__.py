@@ -7,7 +7,9 @@ from .annotate import annotate_cli
 from .benchmark import app as benchmark_app
 from .calibrate import calibrate_cli
 from .convert import convert_cli
+from .distill import CONTEXT, distill_cli
 from .evaluate import evaluate_cli
+from .summarize import summarize_cli
 from .vectors import vectors_cli
 
 HELP = "Commands of spacy-crf-ner, a CRF named entity recognizer."
@@ -15,8 +17,10 @@ HELP = "Commands of spacy-crf-ner, a CRF named entity recognizer."
 app = typer.Typer(name="crf", help=HELP, no_args_is_help=True, rich_markup_mode=None)
 app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
+app.command("summarize")(summarize_cli)
 app.command("calibrate")(calibrate_cli)
 app.command("annotate")(annotate_cli)
+app.command("distill", context_settings=CONTEXT)(distill_cli)
 app.command("vectors")(vectors_cli)
 app.add_typer(benchmark_app)
 

@@ -4,16 +4,20 @@
 `LinearChainCRF` is the `nn.Module` with the interface of pytorch-crf.
 """
 
+from .distillation import Expectations, cross_entropy, expectations
 from .inference import best_tags, log_likelihood, log_partition, path_scores
 from .module import LinearChainCRF
 from .posterior import Posterior, k_best_tags, minimum_risk_tags
 from .potentials import Potentials
 
 __all__ = [
+    "Expectations",
     "LinearChainCRF",
     "Posterior",
     "Potentials",
     "best_tags",
+    "cross_entropy",
+    "expectations",
     "k_best_tags",
     "log_likelihood",
     "log_partition",

@@ -61,6 +61,22 @@ def best_tags(p: Potentials) -> Tensor:
     return recursions.viterbi(p)
 
 
+def gradients(p: Potentials, tags: Tensor, pairs: Tensor) -> Tuple[Tensor, ...]:
+    """The gradients of the parts of scores, from those of tags and of pairs of tags.
+
+    p (Potentials): The scores.
+    tags (Tensor): (N, C).
+    pairs (Tensor): (C, C).
+    RETURNS (Tuple[Tensor, ...]): Of emissions, start, transitions and end, in their precision.
+    """
+    return (
+        tags.to(p.emissions.dtype),
+        tags[p.firsts].sum(0).to(p.start.dtype),
+        pairs.to(p.transitions.dtype),
+        tags[p.lasts].sum(0).to(p.end.dtype),
+    )
+
+
 class _LogPartition(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *scores_and_lengths: Tensor) -> Tensor:
@@ -72,7 +88,7 @@ class _LogPartition(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, weights: Tensor) -> Tuple[Optional[Tensor], ...]:
         p: Potentials = ctx.potentials
-        return (*_gradients(p, *ctx.sums.posteriors(weights[p.sequences])), None)
+        return (*gradients(p, *ctx.sums.posteriors(weights[p.sequences])), None)
 
 
 class _LogLikelihood(torch.autograd.Function):
@@ -94,7 +110,7 @@ class _LogLikelihood(torch.autograd.Function):
         tags.scatter_add_(1, ctx.tags[:, None], weights[:, None].to(tags.dtype))
         weights = weights[1:] * p.follows[1:]
         found = torch.bincount(_pairs(p, ctx.tags), weights, minlength=pairs.numel())
-        return (*_gradients(p, tags, pairs + found.view_as(pairs)), None, None)
+        return (*gradients(p, tags, pairs + found.view_as(pairs)), None, None)
 
 
 def _pairs(p: Potentials, tags: Tensor) -> Tensor:
@@ -107,13 +123,3 @@ def _potentials(
     emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, lengths: Tensor
 ) -> Potentials:
     return Potentials(emissions, lengths, start, transitions, end)
-
-
-def _gradients(p: Potentials, tags: Tensor, pairs: Tensor) -> Tuple[Tensor, ...]:
-    """Those of emissions, start, transitions and end, from that of tags and of pairs of tags."""
-    return (
-        tags.to(p.emissions.dtype),
-        tags[p.firsts].sum(0).to(p.start.dtype),
-        pairs.to(p.transitions.dtype),
-        tags[p.lasts].sum(0).to(p.end.dtype),
-    )

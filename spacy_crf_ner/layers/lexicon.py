@@ -132,4 +132,4 @@ def _rows_of_classes(matcher: Matcher, classes: List[str]) -> np.ndarray:
             f"{', '.join(new)}. Name the words' classes as one of {', '.join(classes)}, or train "
             "anew."
         )
-    return np.array([classes.index(name) for name in matcher.classes])
+    return np.array([classes.index(name) for name in matcher.classes], dtype="i8")

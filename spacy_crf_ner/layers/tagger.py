@@ -33,6 +33,7 @@ class Scores(NamedTuple):
 def CRFTagger(
     tok2vec: Model[List[Doc], List[Floats2d]],
     nO: Optional[int] = None,
+    tok2vec_learn_rate: float = 1.0,
     output_learn_rate: float = 1.0,
     crf_learn_rate: float = 1.0,
 ) -> Model[List[Doc], Scores]:
@@ -40,11 +41,15 @@ def CRFTagger(
 
     tok2vec (Model[List[Doc], List[Floats2d]]): Any, also a listener.
     nO (Optional[int]): The number of tags C. The component sets it when it is initialized.
+    tok2vec_learn_rate (float): The learn rate of the tok2vec, times the optimizer's. What it only
+        listens to learns at the optimizer's own: what suits a pretrained encoder is far too low
+        for new weights.
     output_learn_rate (float): The learn rate of the linear layer, times the optimizer's.
-    crf_learn_rate (float): The learn rate of the transitions, times the optimizer's. What suits a
-        pretrained encoder is far too low for them.
+    crf_learn_rate (float): The learn rate of the transitions, times the optimizer's.
     RETURNS (Model[List[Doc], Scores]): The network.
     """
+    for node in tok2vec.walk():
+        node.attrs[LEARN_RATE] = tok2vec_learn_rate
     output_layer = Linear(nO, init_W=zero_init)
     output_layer.attrs[LEARN_RATE] = output_learn_rate
     crf = CRF(nO)

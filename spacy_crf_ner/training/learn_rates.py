@@ -1,5 +1,7 @@
 """A learn rate for each part of a network."""
 
+from functools import partial
+
 from thinc.api import Model, Optimizer
 
 from ..layers.tagger import LEARN_RATE
@@ -13,12 +15,10 @@ def finish_update(model: Model, optimizer: Optimizer) -> None:
     optimizer (Optimizer): The optimizer.
     """
     for node in model.walk():
+        update = partial(optimizer, lr_scale=node.attrs.get(LEARN_RATE, 1.0))
         for shim in node.shims:
-            shim.finish_update(optimizer)
-        scale = node.attrs.get(LEARN_RATE, 1.0)
+            shim.finish_update(update)
         for name in node.param_names:
             if node.has_grad(name):
-                weights, _ = optimizer(
-                    (node.id, name), node.get_param(name), node.get_grad(name), lr_scale=scale
-                )
+                weights, _ = update((node.id, name), node.get_param(name), node.get_grad(name))
                 node.set_param(name, weights)

@@ -66,12 +66,12 @@ def extras(
 
 
 def token_loss(emissions: Tensor, tags: Tensor, settings: Extras) -> Tensor:
-    """The cross-entropy of tokens, summed.
+    """The cross-entropy of each token.
 
     emissions (Tensor): (N, C).
     tags (Tensor): (N,) int64 tag ids, or MISSING for those that do not count.
     settings (Extras): The smoothing and the focusing.
-    RETURNS (Tensor): A scalar, in nats.
+    RETURNS (Tensor): (N,), in nats; 0 for those that do not count.
     """
     losses = cross_entropy(
         emissions,
@@ -83,7 +83,7 @@ def token_loss(emissions: Tensor, tags: Tensor, settings: Extras) -> Tensor:
     if settings.focusing:
         known = log_softmax(emissions, 1).gather(1, tags.clamp(min=0)[:, None])[:, 0]
         losses = losses * (1 - known.exp()) ** settings.focusing
-    return losses.sum()
+    return losses
 
 
 def divergence(first: Floats2d, second: Floats2d) -> Tuple[float, Floats2d, Floats2d]:

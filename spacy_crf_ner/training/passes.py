@@ -23,7 +23,10 @@ def backpropagate(
     get_loss (Loss): The loss of scores, and its gradient.
     settings (Extras): Whether there is a second pass.
     RETURNS (float): The loss.
+    RAISES: ValueError for a second pass of a network that cannot have one.
     """
+    if settings.consistency or settings.perturbation:
+        _refuse_listeners(model)
     if settings.consistency:
         return _with_other_dropout(model, docs, get_loss, settings.consistency)
     if settings.perturbation:
@@ -32,6 +35,17 @@ def backpropagate(
     loss, d_scores = get_loss(scores)
     backprop(d_scores)
     return loss
+
+
+def _refuse_listeners(model: Model[List[Doc], Scores]) -> None:
+    """What listens is told once of each batch, and what it listens to cannot be run again."""
+    for node in model.walk():
+        # Their classes' names for their instances, of spaCy's and of spacy-transformers'.
+        if node.name in ("tok2vec-listener", "transformer-listener"):
+            raise ValueError(
+                "extras.consistency and extras.perturbation run the network twice, which it cannot "
+                f"be with a {node.name} in it. Set them to 0."
+            )
 
 
 def _with_other_dropout(

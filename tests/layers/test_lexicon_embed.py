@@ -227,6 +227,14 @@ def test_no_lexicon():
         model.predict([nlp.make_doc("北京")])
 
 
+def test_a_lexicon_without_words():
+    nlp, model = make([])
+    docs = [nlp.make_doc("北京"), nlp.make_doc("")]
+    vectors, backprop = model.begin_update(docs)
+    assert [v.tolist() for v in vectors] == [[[0.0] * 4] * 2, []]
+    backprop(vectors)
+
+
 def test_another_lexicon():
     nlp, model = make([("北京", "ns"), ("王明", "nr"), ("人", "n")])
     doc = nlp.make_doc("王明去北京")

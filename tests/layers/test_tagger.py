@@ -4,11 +4,13 @@ import copy
 
 import numpy as np
 import spacy
+import torch
 from numpy.testing import assert_allclose
 from spacy.ml.models.tok2vec import build_hash_embed_cnn_tok2vec
-from thinc.api import Adam, fix_random_seed
+from thinc.api import SGD, Adam, PyTorchWrapper, fix_random_seed
 
-from spacy_crf_ner.layers.tagger import CRFTagger, Scores
+from spacy_crf_ner.layers.tagger import LEARN_RATE, CRFTagger, Scores
+from spacy_crf_ner.training.learn_rates import finish_update
 
 
 def make_model(nO=5, texts=("北京欢迎你", "", "他")):
@@ -69,3 +71,26 @@ def test_resizing_keeps_the_old_scores():
     backprop(Scores(scores.emissions + 1, scores.lengths, *(x + 1 for x in scores[2:])))
     model.finish_update(optimizer)
     assert not np.allclose(model.predict(docs).transitions, after.transitions)
+
+
+def test_the_tok2vec_has_a_learn_rate_of_its_own():
+    model, docs = make_model()
+    rated = CRFTagger(model.get_ref("tok2vec"), 5, tok2vec_learn_rate=3.0)
+    rated.initialize(X=docs)
+    nodes = [node for node in rated.get_ref("tok2vec").walk() if node.param_names]
+    before = {node: node.get_param(node.param_names[0]).copy() for node in nodes}
+    for node in nodes:
+        node.set_grad(node.param_names[0], np.ones_like(before[node]))
+    finish_update(rated, SGD(0.01, grad_clip=0.0))
+    for node in nodes:
+        assert_allclose(node.get_param(node.param_names[0]), before[node] - 0.03, atol=1e-6)
+
+
+def test_a_torch_module_in_the_tok2vec_learns_at_its_rate():
+    module = torch.nn.Linear(3, 2, bias=False)
+    model = PyTorchWrapper(module)
+    model.attrs[LEARN_RATE] = 3.0
+    before = module.weight.detach().clone()
+    module.weight.grad = torch.ones_like(before)
+    finish_update(model, SGD(0.01, grad_clip=0.0))
+    assert_allclose(module.weight.detach(), before - 0.03, atol=1e-6)

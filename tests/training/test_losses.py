@@ -64,7 +64,9 @@ def test_token_loss_by_hand(smoothing, focusing):
         loss = -(1 - smoothing) * logs[tag] - smoothing * sum(logs) / 3
         expected += loss * (1 - math.exp(logs[tag])) ** focusing
     settings = Extras(1.0, smoothing, focusing)
-    assert token_loss(EMISSIONS, tags, settings).item() == pytest.approx(expected, rel=1e-5)
+    losses = token_loss(EMISSIONS, tags, settings)
+    assert losses[1] == 0
+    assert losses.sum().item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_divergence():
@@ -165,6 +167,15 @@ def test_perturbation_needs_an_embedding():
     nlp.initialize(lambda: examples)
     nlp.get_pipe("crf_ner").model.get_ref("tok2vec").set_ref("embed", None)
     with pytest.raises(ValueError, match="Set it to 0"):
+        nlp.update(examples)
+
+
+@pytest.mark.parametrize("setting", ["consistency", "perturbation"])
+def test_what_listens_has_no_second_pass(setting):
+    nlp = make_nlp(tok2vec=True, extras={"@losses": "spacy_crf_ner.extras.v1", setting: 0.1})
+    examples = make_examples(nlp, TRAIN)
+    nlp.initialize(lambda: examples)
+    with pytest.raises(ValueError, match="tok2vec-listener.*Set them to 0"):
         nlp.update(examples)
 
 

@@ -1,0 +1,78 @@
+"""`python -m spacy crf distill`: a trained pipeline teaches another one."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Iterable, List
+
+import spacy
+import typer
+from spacy.cli._util import parse_config_overrides, setup_gpu
+from spacy.training import Example
+from spacy.training.loop import train
+from spacy.util import load_config
+from tqdm import tqdm
+from wasabi import msg
+
+from ..distillation import Student, prepare_student
+from .errors import exit_with
+
+# Of spaCy's train command, which takes --training.max_steps 100 and the like as well.
+CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def distill_cli(
+    ctx: typer.Context,
+    teacher: Annotated[
+        str, typer.Argument(metavar="TEACHER", help="Name or folder of a pipeline with a crf_ner")
+    ],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training config")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for what is trained")],
+    raw: Annotated[
+        List[Path],
+        typer.Option(
+            help="Unlabelled texts to learn from as well: a text a line, JSON lines with "
+            '"text", or .spacy; can be repeated'
+        ),
+    ] = [],  # noqa: B006
+    also: Annotated[
+        List[str],
+        typer.Option(help="One more teacher, to take the mean of them all; can be repeated"),
+    ] = [],  # noqa: B006
+    weight: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Weight of the teacher where there is gold annotation"),
+    ] = 0.5,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
+) -> None:
+    """Train a pipeline to believe what a trained one believes, of labelled and unlabelled texts: to
+    have the same probabilities of all taggings, not only the same best one. Settings of the config
+    are changed as in `spacy train`, such as --paths.train corpus/train.spacy."""
+    if not config.is_file():
+        exit_with(f"{config}: no such file.")
+    overrides = parse_config_overrides(ctx.args)
+    setup_gpu(gpu_id)
+
+    def prepare() -> Student:
+        # The teachers are let go of before training.
+        return prepare_student(
+            [spacy.load(name) for name in (teacher, *also)],
+            load_config(config, overrides=overrides),
+            raw,
+            output / "distilled.spacy",
+            weight=weight,
+            use_gpu=gpu_id,
+            progress=_progress,
+        )
+
+    try:
+        nlp, labelled, unlabelled = prepare()
+    # ImportError: a pipeline needs a package.
+    except (ImportError, OSError, ValueError) as error:
+        exit_with(error)
+    msg.info(f"{labelled:,} labelled documents: gold {1 - weight:g}, teacher {weight:g}")
+    msg.info(f"{unlabelled:,} unlabelled documents: teacher 1")
+    train(nlp, output, use_gpu=gpu_id, stdout=sys.stdout, stderr=sys.stderr)
+
+
+def _progress(examples: Iterable[Example], total: int) -> Iterable[Example]:
+    return tqdm(examples, "teaching", total, unit="docs", leave=False, disable=None)

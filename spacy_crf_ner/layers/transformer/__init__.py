@@ -1,0 +1,1 @@
+"""A pretrained encoder for spaCy's `transformer` component, in windows over its wordpieces."""

@@ -1,0 +1,81 @@
+"""The registered architecture. What it needs of the extra 'transformers' it imports when called."""
+
+from typing import Any, Dict, List, Literal
+
+from spacy.tokens import Doc
+from spacy.util import SimpleFrozenDict
+from thinc.api import Model
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+FAST_TOKENIZER = SimpleFrozenDict(use_fast=True)
+AS_PUBLISHED = SimpleFrozenDict()
+
+
+def TransformerModel(
+    name: str,
+    tokenizer_config: Dict[str, Any] = FAST_TOKENIZER,
+    transformer_config: Dict[str, Any] = AS_PUBLISHED,
+    window: int = 512,
+    stride: int = 384,
+    precision: Precision = "float32",
+    layer_decay: float = 1.0,
+    frozen_layers: int = 0,
+    frozen_steps: int = 0,
+) -> Model[List[Doc], Any]:
+    """A pretrained encoder for the component `transformer`, in place of
+    `spacy-transformers.TransformerModel.v3`, for documents of any length.
+
+    Windows are cut from the wordpieces of a document and overlap. A token's vector comes from the
+    window in which it has most context on both sides, and nothing is ever left out. Of what the
+    encoder computes only the last layer is kept.
+
+    name (str): Name on the hub, or a local folder. Only needed when the model is initialized.
+    tokenizer_config (Dict[str, Any]): Settings of the tokenizer.
+    transformer_config (Dict[str, Any]): Settings of the encoder, such as
+        `attention_probs_dropout_prob`.
+    window (int): How many wordpieces the encoder sees at once, special tokens among them.
+    stride (int): How many wordpieces one window begins after the other.
+    precision (Literal["float32", "bfloat16", "float16"]): What the encoder computes in, where torch
+        thinks it safe; weights and gradients stay float32. "float16" scales the gradients, which
+        takes a GPU; what was trained so runs in float32 on a CPU.
+    layer_decay (float): The learn rate of a layer, times that of the layer above; embeddings are
+        below all layers. 1: the same for all. Howard and Ruder (2018), "Universal language model
+        fine-tuning for text classification"; Clark et al. (2020), "ELECTRA", use 0.8 and 0.9.
+    frozen_layers (int): If above 0, the embeddings and so many of the lowest layers stay as they
+        are.
+    frozen_steps (int): For so many steps of training the whole encoder stays as it is, while what
+        is new above it learns the coarse.
+    RETURNS (Model[List[Doc], FullTransformerBatch]): The encoder.
+    RAISES: ImportError without the extra 'transformers', ValueError for settings out of range.
+    """
+    if not 0 < stride <= window:
+        raise ValueError(
+            f"TransformerModel: stride must be above 0 and at most window = {window}, got {stride}."
+        )
+    if not 0 < layer_decay <= 1:
+        raise ValueError(
+            f"TransformerModel: layer_decay must be above 0 and at most 1, got {layer_decay}."
+        )
+    if frozen_layers < 0 or frozen_steps < 0:
+        raise ValueError(
+            "TransformerModel: frozen_layers and frozen_steps must be at least 0, got "
+            f"{frozen_layers} and {frozen_steps}."
+        )
+    try:
+        from .model import WindowedTransformer
+        from .shim import EncoderShim
+    except ImportError as error:
+        raise ImportError(
+            f"TransformerModel needs spacy-transformers ({error}): "
+            "pip install 'spacy-crf-ner[transformers]'."
+        ) from error
+    shim = EncoderShim(
+        tokenizer_config,
+        transformer_config,
+        precision=precision,
+        layer_decay=layer_decay,
+        frozen_layers=frozen_layers,
+        frozen_steps=frozen_steps,
+    )
+    return WindowedTransformer(name, shim, window, stride)

@@ -1,0 +1,240 @@
+"""The torch side of the encoder: runs it within the memory there is, updates and stores it."""
+
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+
+import numpy as np
+import srsly
+import torch
+from spacy_transformers.data_classes import HFObjects, WordpieceBatch
+from spacy_transformers.layers.hf_shim import HFShim
+from thinc.api import Optimizer, get_torch_default_device, xp2torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+from transformers import AutoModel, AutoTokenizer
+
+from .architecture import Precision
+from .memory import Memory
+
+AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+# Windows, by their index, and their vectors: (windows, longest, width).
+Part = Tuple[np.ndarray, Tensor]
+
+
+class EncoderShim(HFShim):
+    """A HuggingFace encoder behind a Thinc layer. What differs from `HFShim` is what is here."""
+
+    def __init__(
+        self,
+        tokenizer_config: Dict[str, Any],
+        transformer_config: Dict[str, Any],
+        *,
+        precision: Precision = "float32",
+        layer_decay: float = 1.0,
+        frozen_layers: int = 0,
+        frozen_steps: int = 0,
+    ) -> None:
+        """For the arguments see `architecture.TransformerModel`."""
+        super().__init__(
+            HFObjects(None, None, None, tokenizer_config, transformer_config),
+            grad_scaler_config={"enabled": precision == "float16"},
+        )
+        self.precision = precision
+        self.layer_decay = layer_decay
+        self.frozen_layers = frozen_layers
+        self.frozen_steps = frozen_steps
+        self._steps = 0
+        self._memory = Memory()
+
+    def predict(self, inputs: WordpieceBatch) -> Tensor:
+        """Run the encoder.
+
+        inputs (WordpieceBatch): The windows.
+        RETURNS (Tensor): The last layer, float32. Shape: (windows, longest, width).
+        """
+        self._model.eval()
+        with torch.no_grad():
+            output, _ = self._memory.run(
+                inputs.lengths, False, lambda parts: self._encode(inputs, parts, False)
+            )
+        self._model.train()
+        return output
+
+    def begin_update(self, inputs: WordpieceBatch) -> Tuple[Tensor, Callable[[Tensor], None]]:
+        """Run the encoder to train it.
+
+        inputs (WordpieceBatch): The windows.
+        RETURNS (Tuple[Tensor, Callable]): What `predict` returns, and the callback that takes its
+            gradient and adds to those of the weights.
+        RAISES: ValueError for float16 without a GPU.
+        """
+        if self.precision == "float16" and self.device.type == "cpu":
+            raise ValueError(
+                'TransformerModel: precision = "float16" needs a GPU for training. Set it to '
+                '"bfloat16" or "float32".'
+            )
+        depths = self._depths()
+        top = max(depths.values())
+        if self._steps < self.frozen_steps or 0 < top <= self.frozen_layers:
+            return self.predict(inputs), lambda d_output: None
+        for name, parameter in self._model.named_parameters():
+            parameter.requires_grad_(not self.frozen_layers or depths[name] > self.frozen_layers)
+        self._model.train()
+        output, graph = self._memory.run(
+            inputs.lengths, True, lambda parts: self._encode(inputs, parts, True)
+        )
+
+        def backprop(d_output: Tensor) -> None:
+            d_output = self._grad_scaler.scale(d_output)
+            before = {p: p.grad for p in self._model.parameters() if p.grad is not None}
+
+            def add_gradients(parts: Sequence[np.ndarray]) -> None:
+                # What a pass that failed has added to them is void, and its graph is used up. The
+                # next one is of other parts and so has other dropout, for this one batch.
+                self._model.zero_grad()
+                done = list(graph) or self._encode(inputs, parts, True)[1]
+                graph.clear()
+                torch.autograd.backward(
+                    [vectors for _, vectors in done],
+                    [d_output[part, : vectors.shape[1]] for part, vectors in done],
+                )
+
+            self._memory.run(inputs.lengths, True, add_gradients)
+            for parameter, gradient in before.items():
+                parameter.grad = (
+                    gradient if parameter.grad is None else gradient.add_(parameter.grad)
+                )
+
+        return output, backprop
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update the weights, those of each layer at its own learn rate.
+
+        optimizer (Optimizer): The optimizer.
+        """
+        self._steps += 1
+        parameters = list(self._model.parameters())
+        self._grad_scaler.unscale([p.grad for p in parameters if p.grad is not None])
+        depths = self._depths()
+        top = max(depths.values())
+        super().finish_update(
+            lambda key, weights, gradient: optimizer(
+                key, weights, gradient, lr_scale=self.layer_decay ** (top - depths[key[1]])
+            )
+        )
+        # The parent leaves zeros, with which an optimizer would go on in its old direction.
+        self._model.zero_grad()
+
+    @contextmanager
+    def use_params(self, params: Dict[Tuple[int, str], Any]) -> Iterator[None]:
+        """Have other weights for a while, such as an optimizer's averages.
+
+        params (Dict[Tuple[int, str], FloatsXd]): Weights by the keys that optimizers use. The
+            parent looks for other keys, and so never finds any.
+        """
+        backup = {}
+        for name, parameter in self._model.named_parameters():
+            if (self.id, name) in params:
+                backup[parameter] = parameter.data
+                parameter.data = xp2torch(params[self.id, name], device=parameter.device)
+        yield
+        for parameter, data in backup.items():
+            parameter.data = data
+
+    def to_bytes(self) -> bytes:
+        """Serialize the encoder and its tokenizer, as the files that `save_pretrained` writes; the
+        weights are safetensors.
+
+        RETURNS (bytes): The payload.
+        """
+        files: Dict[str, bytes] = {}
+        use_fast = True
+        if self._model is not None:
+            with TemporaryDirectory() as folder:
+                self._hfmodel.transformer.save_pretrained(folder)
+                self._hfmodel.tokenizer.save_pretrained(folder)
+                files = {p.name: p.read_bytes() for p in Path(folder).iterdir() if p.is_file()}
+            use_fast = self._hfmodel.tokenizer.is_fast
+        return srsly.msgpack_dumps({"files": files, "use_fast": use_fast})
+
+    def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
+        """Load the encoder and its tokenizer. Nothing else is needed, neither the network nor where
+        they were loaded from at first.
+
+        bytes_data (bytes): A payload of `to_bytes`.
+        RETURNS (EncoderShim): The shim itself.
+        """
+        message = srsly.msgpack_loads(bytes_data)
+        if message["files"]:
+            with TemporaryDirectory() as folder:
+                for name, content in message["files"].items():
+                    (Path(folder) / Path(name).name).write_bytes(content)
+                self._hfmodel = from_pretrained(
+                    folder,
+                    {"use_fast": message["use_fast"], "local_files_only": True},
+                    # Any other format is pickle.
+                    {"use_safetensors": True, "local_files_only": True},
+                )
+                self._model = self._hfmodel.transformer
+                # On a CPU they are as yet the file itself, mapped into memory.
+                for parameter in self._model.parameters():
+                    parameter.data = parameter.data.clone()
+        return self
+
+    def _encode(
+        self, inputs: WordpieceBatch, parts: Sequence[np.ndarray], is_train: bool
+    ) -> Tuple[Tensor, List[Part]]:
+        """The vectors of all windows, and in training those of each part with its graph."""
+        ids, mask = (
+            xp2torch(array, device=self.device)
+            for array in (inputs.input_ids, inputs.attention_mask)
+        )
+        output = torch.zeros((*ids.shape, self._model.config.hidden_size), device=self.device)
+        graph = []
+        for part in parts:
+            longest = inputs.lengths[part[0]]
+            arguments = ids[part, :longest], mask[part, :longest]
+            if is_train and self._memory.recompute:
+                vectors = checkpoint(self._run, *arguments, use_reentrant=False)
+            else:
+                vectors = self._run(*arguments)
+            output[part, :longest] = vectors.detach()
+            if is_train:
+                graph.append((part, vectors))
+        return output, graph
+
+    def _run(self, ids: Tensor, mask: Tensor) -> Tensor:
+        dtype = AUTOCAST.get(self.precision)
+        enabled = dtype is not None and (self.device.type, self.precision) != ("cpu", "float16")
+        with torch.autocast(self.device.type, dtype=dtype, enabled=enabled):
+            output = self._model(input_ids=ids, attention_mask=mask)
+        return output.last_hidden_state.float()
+
+    def _depths(self) -> Dict[str, int]:
+        """How deep each parameter is: 0 for embeddings, then 1 for those of the lowest layer. They
+        come in this order, and what has no number belongs to the layer before it."""
+        depths, depth = {}, 0
+        for name, _ in self._model.named_parameters():
+            number = re.search(r"\.(\d+)\.", name)
+            depth = int(number[1]) + 1 if number else depth
+            depths[name] = depth
+        return depths
+
+
+def from_pretrained(
+    source: str, tokenizer_config: Dict[str, Any], transformer_config: Dict[str, Any]
+) -> HFObjects:
+    """Load an encoder and its tokenizer.
+
+    source (str): Name on the hub, or a local folder.
+    tokenizer_config (Dict[str, Any]): Settings of the tokenizer.
+    transformer_config (Dict[str, Any]): Settings of the encoder.
+    RETURNS (HFObjects): Both, the encoder on Thinc's device.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(source, **tokenizer_config)
+    transformer = AutoModel.from_pretrained(source, **transformer_config)
+    transformer.to(get_torch_default_device())
+    return HFObjects(tokenizer, transformer, None, tokenizer_config, transformer_config)

@@ -1,0 +1,97 @@
+"""The wordpieces of documents, and the tokens that they are part of."""
+
+from typing import Any, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+from spacy.tokens import Doc
+
+
+class Wordpieces(NamedTuple):
+    """The N wordpieces of a document, without special tokens.
+
+    ids (List[int]): Their ids in the encoder's vocabulary.
+    first (np.ndarray): (N,) the first token that each is part of.
+    end (np.ndarray): (N,) the one after the last token; `first` if it is part of none.
+    """
+
+    ids: List[int]
+    first: np.ndarray
+    end: np.ndarray
+
+
+def split_into_wordpieces(tokenizer: Any, docs: Sequence[Doc]) -> List[Wordpieces]:
+    """Cut documents into wordpieces, all of each.
+
+    A fast tokenizer says which characters a piece stands for, so it is given whole texts, and a
+    piece may be part of several tokens. A slow one is given the tokens one by one.
+
+    tokenizer (PreTrainedTokenizerBase): The encoder's tokenizer.
+    docs (Sequence[Doc]): The documents.
+    RETURNS (List[Wordpieces]): The wordpieces of each.
+    """
+    if not tokenizer.is_fast:
+        return [_split_tokens(tokenizer, doc) for doc in docs]
+    encoded = tokenizer(
+        [doc.text for doc in docs],
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,  # of texts that are longer than the encoder takes at once
+    )
+    return [
+        _find_tokens(doc, ids, np.array(offsets, dtype="i8").reshape(-1, 2))
+        for doc, ids, offsets in zip(docs, encoded["input_ids"], encoded["offset_mapping"])
+    ]
+
+
+def special_tokens(tokenizer: Any) -> Tuple[List[int], List[int]]:
+    """The ids that an encoder expects around a text.
+
+    tokenizer (PreTrainedTokenizerBase): The encoder's tokenizer.
+    RETURNS (Tuple[List[int], List[int]]): Those before and those after it.
+    """
+    # Not build_inputs_with_special_tokens, which knows nothing of those that only tokenizer.json
+    # names.
+    encoded = tokenizer("a", return_special_tokens_mask=True)
+    ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
+    n_before, n_after = special.index(0), special[::-1].index(0)
+    return ids[:n_before], ids[len(ids) - n_after :]
+
+
+def align(pieces: Wordpieces, n_tokens: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Turn round which tokens each wordpiece is part of.
+
+    pieces (Wordpieces): The wordpieces of a document.
+    n_tokens (int): How many tokens it has.
+    RETURNS (Tuple[np.ndarray, np.ndarray]): The wordpieces of the first token, the second and so
+        on, and how many each token has.
+    """
+    counts = pieces.end - pieces.first
+    piece = np.repeat(np.arange(len(counts)), counts)
+    step = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+    token = np.repeat(pieces.first, counts) + step
+    return piece[token.argsort(kind="stable")], np.bincount(token, minlength=n_tokens)
+
+
+def _find_tokens(doc: Doc, ids: List[int], offsets: np.ndarray) -> Wordpieces:
+    starts, lengths = doc.to_array(["IDX", "LENGTH"]).astype("i8").T
+    begin, end = offsets.T
+    first = np.searchsorted(starts + lengths, begin, side="right")
+    # A piece of no characters, such as a byte of white space, may yet have a place in a token.
+    behind = np.where(begin < end, np.searchsorted(starts, end, side="left"), first)
+    return Wordpieces(ids, first, behind)
+
+
+def _split_tokens(tokenizer: Any, doc: Doc) -> Wordpieces:
+    ids: List[int] = []
+    first: List[int] = []
+    space = ""
+    for i, token in enumerate(doc):
+        # Some tokenizers cut a word otherwise where a space is before it.
+        pieces = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(space + token.text))
+        ids += pieces
+        first += [i] * len(pieces)
+        space = token.whitespace_
+    at = np.array(first, dtype="i8")
+    return Wordpieces(ids, at, at + 1)
