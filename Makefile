@@ -8,6 +8,8 @@ CORPORA ?= assets
 CONFIG ?= $(if $(filter zh,$(LANGUAGE)),bilstm,bilstm_words)
 # A word2vec text file, if there is one.
 VECTORS ?=
+# What the configs with a transformer fine-tune: a name on the hub, or a folder.
+ENCODER ?= $(if $(filter zh,$(LANGUAGE)),bert-base-chinese,bert-base-cased)
 # Training steps: few for the embedded corpus, what the config says for real ones.
 STEPS ?= $(if $(filter demo,$(CORPUS)),400,5000)
 SEED ?= 0
@@ -26,7 +28,8 @@ WHEEL := packages/$(PACKAGE)-$(VERSION)/dist/$(PACKAGE)-$(VERSION)-py3-none-any.
 VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
 VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.config $(CONFIG) \
 	--vars.max_steps $(STEPS) --vars.seed $(SEED) --vars.gpu_id $(GPU) --vars.lang $(LANGUAGE) \
-	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null)
+	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null) \
+	--vars.encoder $(ENCODER)
 
 .PHONY: env run test test-slow clean
 
