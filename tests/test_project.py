@@ -63,10 +63,14 @@ def test_the_package_loads_by_name_and_tags(project, tmp_path):
     assert len(output.splitlines()) == 12
 
 
-def test_the_package_requires_this_one(project):
+def test_the_package_says_what_it_needs_and_comes_from(project):
     meta = srsly.read_json(project / "packages" / "zh_crf_ner-0.1.0" / "zh_crf_ner" / "meta.json")
     assert any(line.startswith("spacy-crf-ner") for line in meta["requirements"])
     assert meta["labels"]["crf_ner"] == ["LOCATION", "ORGANIZATION", "PERSON", "TIME"]
+    assert [source["name"] for source in meta["sources"]] == ["demo (corpus)", "jieba"]
+    readme = (project / "packages" / "zh_crf_ner-0.1.0" / "README.md").read_text(encoding="utf8")
+    assert "demo (corpus)" in readme
+    assert "`ENTS_F`" in readme
 
 
 def test_the_config_has_the_default_network():
@@ -78,7 +82,7 @@ def test_the_config_has_the_default_network():
     nlp = spacy.blank("zh")
     nlp.add_pipe("crf_ner")
     default = nlp.config["components"]["crf_ner"]["model"]
-    rates = {"output_learn_rate": 1.0, "crf_learn_rate": 1.0}
+    rates = {f"{part}_learn_rate": 1.0 for part in ("tok2vec", "output", "crf")}
     assert config == {**default, "nO": None, **rates}
 
 
@@ -97,3 +101,43 @@ def test_checksums_are_those_of_the_real_corpora(corpora):
     for asset in srsly.read_yaml(ROOT / "project.yml")["assets"]:
         path = corpora / Path(asset["dest"]).relative_to("assets")
         assert get_checksum(path) == asset["checksum"], path
+
+
+OFFLINE = """
+import socket, sys
+
+def refuse(*args, **kwargs):
+    raise OSError("there is no network")
+
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+
+import spacy
+
+nlp = spacy.load("zh_encoded")
+doc = nlp("王明昨天到北京大学报到。")
+print(nlp.pipe_names, len(doc.ents), doc._.trf_data.model_output.last_hidden_state.shape)
+"""
+
+
+def test_a_package_with_a_transformer_needs_neither_network_nor_the_encoder(tmp_path):
+    pytest.importorskip("spacy_transformers", reason="needs the extra 'transformers'")
+    from tiny_encoders import make_encoder
+
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    shutil.copy(ROOT / "project.yml", folder)
+    shutil.copytree(ROOT / "assets" / "demo", folder / "assets" / "demo")
+    encoder = make_encoder(tmp_path / "tiny-encoder", longest=512)
+    settings = {"config": "transformer", "encoder": encoder, "name": "encoded"}
+    python(*RUN, *(f"--vars.{key}={value}" for key, value in settings.items()), cwd=folder)
+    shutil.rmtree(encoder)
+    (wheel,) = folder.glob("packages/*/dist/*.whl")
+    site = tmp_path / "site"
+    python("-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel, cwd=tmp_path)
+    output = python("-c", OFFLINE, cwd=tmp_path, PYTHONPATH=str(site))
+    assert output.startswith("['transformer', 'crf_ner']")
+    assert output.endswith("(1, 14, 32)\n")
+    meta = srsly.read_json(next(site.glob("zh_encoded/meta.json")))
+    names = [source["name"] for source in meta["sources"]]
+    assert names == ["demo (corpus)", "tiny-encoder (encoder)"]
+    assert any(line.startswith("spacy-transformers") for line in meta["requirements"])

@@ -26,7 +26,7 @@ SIZES = {
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
-def make_encoder(folder, kind="bert", *, lower=True, fast=True, **config):
+def make_encoder(folder, kind="bert", *, lower=True, fast=True, longest=LONGEST, **config):
     """Save a random encoder: "bert" with wordpieces, "roberta" with bytes, or "guwen", which is a
     RoBERTa with wordpieces."""
     folder.mkdir(parents=True)
@@ -48,10 +48,10 @@ def make_encoder(folder, kind="bert", *, lower=True, fast=True, **config):
     sizes = {**SIZES, "vocab_size": len(tokenizer), **config}
     torch.manual_seed(0)
     if kind == "bert":
-        settings = transformers.BertConfig(max_position_embeddings=LONGEST, **sizes)
+        settings = transformers.BertConfig(max_position_embeddings=longest, **sizes)
         model = transformers.BertModel(settings)
     else:
-        settings = transformers.RobertaConfig(max_position_embeddings=LONGEST + 2, **sizes)
+        settings = transformers.RobertaConfig(max_position_embeddings=longest + 2, **sizes)
         model = transformers.RobertaModel(settings)
     model.save_pretrained(folder)
     return str(folder)
