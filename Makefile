@@ -13,6 +13,8 @@ ENCODER ?= $(if $(filter zh,$(LANGUAGE)),bert-base-chinese,bert-base-cased)
 # Training steps: few for the embedded corpus, what the config says for real ones.
 STEPS ?= $(if $(filter demo,$(CORPUS)),400,5000)
 SEED ?= 0
+# bfloat16 trains in about half the time on CPUs with AMX and on GPUs.
+PRECISION ?= float32
 GPU ?= -1
 LANGUAGE ?= $(if $(filter conll2003,$(CORPUS)),en,zh)
 # Texts to tag in the end, one a line.
@@ -29,7 +31,7 @@ VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
 VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.config $(CONFIG) \
 	--vars.max_steps $(STEPS) --vars.seed $(SEED) --vars.gpu_id $(GPU) --vars.lang $(LANGUAGE) \
 	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null) \
-	--vars.encoder $(ENCODER)
+	--vars.encoder $(ENCODER) --vars.precision $(PRECISION)
 
 .PHONY: env run test test-slow clean
 

@@ -228,14 +228,13 @@ def test_a_single_seed_has_no_standard_deviation(tmp_path):
 def test_options_come_before_variants(corpus):
     values = {"initialize.vectors": None, "training.dropout": 0.1}
     variants = [Variant(Path("v.json"), "no vectors", [], values)]
-    configs = ablation_configs(
-        CONFIGS / "bilstm.cfg", corpus, variants, max_steps=100, vectors=Path("vectors")
-    )
+    overrides = {"training.max_steps": 100, "paths.vectors": "vectors"}
+    configs = ablation_configs(CONFIGS / "bilstm.cfg", corpus, variants, overrides)
     base, variant = configs[ALL], configs["no vectors"]
     for name in ("train", "dev"):
         assert base["paths"][name] == str(corpus / f"{name}.spacy")
     assert base["training"]["max_steps"] == base["training"]["eval_frequency"] == 100
-    assert base["initialize"]["vectors"] == "vectors"
+    assert base.interpolate()["initialize"]["vectors"] == "vectors"
     assert variant["initialize"]["vectors"] is None
     assert base.interpolate()["training"]["optimizer"]["learn_rate"]["total_steps"] == 100
 
@@ -258,18 +257,18 @@ def test_options_come_before_variants(corpus):
 def test_what_cannot_be_compared(corpus, values, problem):
     variants = [Variant(Path("v.json"), "some", [], values)]
     with pytest.raises(ValueError, match=rf'v\.json: variant "some": {problem}'):
-        ablation_configs(CONFIGS / "bilstm.cfg", corpus, variants)
+        ablation_configs(CONFIGS / "bilstm.cfg", corpus, variants, {})
 
 
 def test_another_recognizer_can_be_compared(corpus):
     ner = {"factory": "ner", "scorer": {"@scorers": "spacy_crf_ner.ner_scorer.v1"}}
     variants = [Variant(Path("v.json"), "ner", [], {"components.crf_ner": ner})]
-    configs = ablation_configs(CONFIGS / "bilstm.cfg", corpus, variants)
+    configs = ablation_configs(CONFIGS / "bilstm.cfg", corpus, variants, {})
     assert configs["ner"]["components"] == {"crf_ner": ner}
 
 
 def test_the_variants_of_the_project(corpus):
     variants = read_variants(CONFIGS / "ablation.json")
-    configs = ablation_configs(CONFIGS / "bilstm_attention.cfg", corpus, variants)
+    configs = ablation_configs(CONFIGS / "bilstm_attention.cfg", corpus, variants, {})
     texts = {config.to_str() for config in configs.values()}
     assert len(texts) == len(configs) == 8

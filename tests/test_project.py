@@ -79,6 +79,7 @@ def test_the_config_has_the_default_network():
     embeddings = config["tok2vec"]["embed"].pop("*")
     assert set(embeddings) == {"characters", "vectors", "lexicon"}
     config["tok2vec"]["embed"] = embeddings["characters"]
+    assert config["tok2vec"]["encode"].pop("precision") == "${system.precision}"
     nlp = spacy.blank("zh")
     nlp.add_pipe("crf_ner")
     default = nlp.config["components"]["crf_ner"]["model"]

@@ -116,17 +116,14 @@ def ablation_configs(
     path: Path,
     corpus: Path,
     variants: Sequence[Variant],
-    *,
-    max_steps: Optional[int] = None,
-    vectors: Optional[Path] = None,
+    overrides: Dict[str, Any],
 ) -> Dict[str, Config]:
     """Make the configs to train with, and check them all, so that no training fails hours later.
 
     path (Path): The training config.
     corpus (Path): A folder with train.spacy and dev.spacy.
     variants (Sequence[Variant]): How to change the config.
-    max_steps (Optional[int]): The training steps, if not those of the config.
-    vectors (Optional[Path]): A pipeline with vectors, if not that of the config.
+    overrides (Dict[str, Any]): Settings by path, instead of the config's.
     RETURNS (Dict[str, Config]): The configs by name, the unchanged one first.
     RAISES: OSError if a file is missing, ValueError if a config cannot be trained with.
     """
@@ -136,19 +133,13 @@ def ablation_configs(
             raise OSError(
                 f"{file}: no such file. `python -m spacy crf convert` makes it of a corpus."
             )
-    config = load_config(path, overrides={name: str(file) for name, file in files.items()})
-    options: Dict[str, Any] = {}
-    if max_steps is not None:
-        options["training.max_steps"] = max_steps
-        # Or else only the very first step of a short training would be evaluated.
-        frequency = config["training"]["eval_frequency"]
-        options["training.eval_frequency"] = min(frequency, max_steps)
-    if vectors is not None:
-        options["initialize.vectors"] = str(vectors)
-    unchanged = Variant(path, ALL, [], options)
-    config = apply_variant(config, unchanged)
+    files_and_settings = {**{name: str(file) for name, file in files.items()}, **overrides}
+    config = load_config(path, overrides=files_and_settings)
+    training = config["training"]
+    # Or else only the very first step of a short training would be evaluated.
+    training["eval_frequency"] = min(training["eval_frequency"], training["max_steps"])
     configs = {ALL: config}
-    base = _resolve(config, unchanged)
+    base = _resolve(config, Variant(path, ALL, [], {}))
     for variant in variants:
         configs[variant.name] = apply_variant(config, variant)
         if _resolve(configs[variant.name], variant) == base:

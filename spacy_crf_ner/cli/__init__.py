@@ -7,8 +7,9 @@ from .annotate import annotate_cli
 from .benchmark import app as benchmark_app
 from .calibrate import calibrate_cli
 from .convert import convert_cli
-from .distill import CONTEXT, distill_cli
+from .distill import distill_cli
 from .evaluate import evaluate_cli
+from .overrides import CONTEXT
 from .summarize import summarize_cli
 from .vectors import vectors_cli
 

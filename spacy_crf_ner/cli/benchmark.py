@@ -31,6 +31,7 @@ from ..formats.record import CorpusError
 from ..formats.text import read_texts
 from .errors import exit_with
 from .experiments import benchmark_ablation_cli, benchmark_partial_cli, write_table
+from .overrides import CONTEXT
 
 app = typer.Typer(name="benchmark", help="Measure the speed on this machine.", no_args_is_help=True)
 HEADER = ("task", "batch", "length", "tags", "ms", "ms, BIOES", "× pytorch-crf")
@@ -43,7 +44,7 @@ def benchmark_cli() -> None:
 
 
 app.command("partial")(benchmark_partial_cli)
-app.command("ablation")(benchmark_ablation_cli)
+app.command("ablation", context_settings=CONTEXT)(benchmark_ablation_cli)
 
 
 @app.command("crf")

@@ -16,9 +16,6 @@ from wasabi import msg
 from ..distillation import Student, prepare_student
 from .errors import exit_with
 
-# Of spaCy's train command, which takes --training.max_steps 100 and the like as well.
-CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
-
 
 def distill_cli(
     ctx: typer.Context,

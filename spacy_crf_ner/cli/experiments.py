@@ -4,11 +4,12 @@ import platform
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Optional, Sequence
+from typing import Annotated, Sequence
 
 import spacy
 import torch
 import typer
+from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
 from ..benchmarks.ablation import (
@@ -27,6 +28,7 @@ from .evaluate import evaluate
 
 
 def benchmark_ablation_cli(
+    ctx: typer.Context,
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training config")],
     corpus: Annotated[
         Path, typer.Argument(metavar="CORPUS", help="Folder of train.spacy and dev.spacy")
@@ -36,20 +38,14 @@ def benchmark_ablation_cli(
         Path, typer.Argument(metavar="VARIANTS", help="JSON file of changes to the config")
     ],
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each, with seeds from 0")] = 3,
-    max_steps: Annotated[
-        Optional[int], typer.Option(min=1, help="Training steps, if not those of the config")
-    ] = None,
-    vectors: Annotated[
-        Optional[Path], typer.Option(metavar="DIR", help="Pipeline of `spacy init vectors`")
-    ] = None,
 ) -> None:
     """Train as the config says and once for each variant of it, with several seeds, and compare the
     scores on dev. Run again, it trains only what is unfinished or has another config now; for
-    another corpus of the same name, take another OUTPUT."""
+    another corpus of the same name, take another OUTPUT. Settings of the config are changed as in
+    `spacy train`, such as --training.max_steps 1000."""
+    overrides = parse_config_overrides(ctx.args)
     try:
-        configs = ablation_configs(
-            config, corpus, read_variants(variants), max_steps=max_steps, vectors=vectors
-        )
+        configs = ablation_configs(config, corpus, read_variants(variants), overrides)
     except (OSError, ValueError) as error:
         exit_with(error)
     results = run_ablation(configs, output, seeds, msg.divider)

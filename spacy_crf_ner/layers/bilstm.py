@@ -5,7 +5,7 @@ the padding first, so that a document's vectors depend on its batch.
 """
 
 from functools import partial
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Literal, Optional, Tuple
 
 import numpy as np
 import torch
@@ -25,11 +25,13 @@ from torch import Tensor
 from .padding import groups_of_similar_length, take_rows
 from .torch_function import apply_torch
 
+Precision = Literal["float32", "bfloat16"]
+
 DIRECTIONS = ("", "_reverse")
 
 
 def BiLSTMEncoder(
-    width: int, depth: int = 1, dropout: float = 0.0
+    width: int, depth: int = 1, dropout: float = 0.0, precision: Precision = "float32"
 ) -> Model[List[Floats2d], List[Floats2d]]:
     """Encode each token in the context of its whole document: per layer a bidirectional LSTM
     (Graves and Schmidhuber 2005), LayerNorm and dropout.
@@ -38,6 +40,9 @@ def BiLSTMEncoder(
     depth (int): The number of layers, at least 1.
     dropout (float): The dropout rate of the input and of each layer's output. `nlp.update` and
         `spacy train` set their own (`training.dropout`).
+    precision (Literal["float32", "bfloat16"]): What training computes the LSTMs in; weights and all
+        else stay float32, and so do predictions, which would otherwise depend on their batch.
+        "bfloat16" takes less than half the time on CPUs with AMX (Intel since 2023) and on GPUs.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, for `spacy.Tok2Vec.v2`.
     RAISES: ValueError for an odd or non-positive width, a depth below 1, a dropout outside [0, 1).
     """
@@ -53,7 +58,7 @@ def BiLSTMEncoder(
     layers = [list2ragged(), with_array(Dropout(dropout))]
     for i in range(depth):
         layers += [
-            BiLSTM(width, nI=width if i else None),
+            BiLSTM(width, width if i else None, precision),
             with_array(chain(LayerNorm(width), Dropout(dropout))),
         ]
     model = chain(*layers, ragged2list())
@@ -61,7 +66,9 @@ def BiLSTMEncoder(
     return model
 
 
-def BiLSTM(nO: int, nI: Optional[int] = None) -> Model[Ragged, Ragged]:
+def BiLSTM(
+    nO: int, nI: Optional[int] = None, precision: Precision = "float32"
+) -> Model[Ragged, Ragged]:
     """One bidirectional LSTM layer (Hochreiter and Schmidhuber 1997) over ragged sequences.
 
     Its parameters have the names and shapes of a `torch.nn.LSTM(nI, nO // 2, bidirectional=True)`.
@@ -70,6 +77,7 @@ def BiLSTM(nO: int, nI: Optional[int] = None) -> Model[Ragged, Ragged]:
 
     nO (int): The output width: forward states, then backward states.
     nI (Optional[int]): The input width; None to infer it.
+    precision (Literal["float32", "bfloat16"]): What training computes in.
     RETURNS (Model[Ragged, Ragged]): (N, nI) to (N, nO), lengths as they were.
     """
     names = [
@@ -83,6 +91,7 @@ def BiLSTM(nO: int, nI: Optional[int] = None) -> Model[Ragged, Ragged]:
         init=_init,
         dims={"nO": nO, "nI": nI},
         params=dict.fromkeys(names),
+        attrs={"precision": precision},
     )
 
 
@@ -108,7 +117,11 @@ def _forward(
 ) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
     if not len(X.dataXd):
         return Ragged(model.ops.alloc2f(0, model.get_dim("nO")), X.lengths), lambda dY: X
-    function = partial(_bilstm, lengths=np.asarray(model.ops.to_numpy(X.lengths), dtype="i8"))
+    function = partial(
+        _bilstm,
+        lengths=np.asarray(model.ops.to_numpy(X.lengths), dtype="i8"),
+        dtype=getattr(torch, model.attrs["precision"]) if is_train else torch.float32,
+    )
     Y, backprop_array = apply_torch(model, function, X.dataXd, is_train)
 
     def backprop(dY: Ragged) -> Ragged:
@@ -117,10 +130,12 @@ def _forward(
     return Ragged(Y, X.lengths), backprop
 
 
-def _bilstm(X: Tensor, *, lengths: np.ndarray, **weights: Tensor) -> Tensor:
+def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters: Tensor) -> Tensor:
     """(N, nI) to (N, 2H). Each direction reads a sequence from its own first or last token, so that
     what pads it comes after and changes nothing. A packed bidirectional LSTM computes the same, but
     takes twice the time on a CPU, where only unpacked ones run in oneDNN."""
+    X = X.to(dtype)
+    weights = {name: parameter.to(dtype) for name, parameter in parameters.items()}
     starts = lengths.cumsum() - lengths
     outputs: List[Tensor] = []
     tokens: List[np.ndarray] = []
@@ -139,7 +154,7 @@ def _bilstm(X: Tensor, *, lengths: np.ndarray, **weights: Tensor) -> Tensor:
         states = [take_rows(forward_states, padded[real]), take_rows(backward_states, mirrored)]
         outputs.append(torch.cat(states, dim=1))
     order = np.concatenate(tokens).argsort()
-    return take_rows(torch.cat(outputs), order)
+    return take_rows(torch.cat(outputs).float(), order)
 
 
 def _lstm(X: Tensor, rows: np.ndarray, weights: Dict[str, Tensor], direction: str) -> Tensor:

@@ -25,9 +25,8 @@ def backpropagate(
     RETURNS (float): The loss.
     RAISES: ValueError for a second pass of a network that cannot have one.
     """
-    if settings.consistency or settings.perturbation:
-        _refuse_listeners(model)
     if settings.consistency:
+        _refuse_listeners(model)
         return _with_other_dropout(model, docs, get_loss, settings.consistency)
     if settings.perturbation:
         return _with_perturbed_embeddings(model, docs, get_loss, settings.perturbation)
@@ -43,8 +42,8 @@ def _refuse_listeners(model: Model[List[Doc], Scores]) -> None:
         # Their classes' names for their instances, of spaCy's and of spacy-transformers'.
         if node.name in ("tok2vec-listener", "transformer-listener"):
             raise ValueError(
-                "extras.consistency and extras.perturbation run the network twice, which it cannot "
-                f"be with a {node.name} in it. Set them to 0."
+                "extras.consistency runs the network twice, which it cannot be with a "
+                f"{node.name} in it. Set it to 0."
             )
 
 
@@ -85,13 +84,15 @@ def _with_perturbed_embeddings(
     vectors, backprop_embed = tok2vec.get_ref("embed").begin_update(docs)
     rest = chain(tok2vec.get_ref("encode"), *model.layers[1:])
     total = 0.0
+    gradients = []
     for _ in range(2):
         scores, backprop = rest.begin_update(vectors)
         loss, d_scores = get_loss(scores)
         total += loss / 2
-        d_vectors = backprop(d_scores)
-        backprop_embed(d_vectors)
-        vectors = [_move(*pair, length) for pair in zip(vectors, d_vectors)]
+        gradients.append(backprop(d_scores))
+        vectors = [_move(*pair, length) for pair in zip(vectors, gradients[-1])]
+    # At once, since a listener among the embeddings passes on what it is given first.
+    backprop_embed([first + second for first, second in zip(*gradients)])
     return total
 
 

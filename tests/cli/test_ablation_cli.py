@@ -29,7 +29,7 @@ def arguments(tmp_path):
 
 
 def test_train_and_compare_and_train_no_more(arguments, tmp_path, monkeypatch):
-    result = crf(*arguments, "--seeds", 1, "--max-steps", 2)
+    result = crf(*arguments, "--seeds", 1, "--training.max_steps", 2)
     assert result.exit_code == 0, result.output
     for name, width in (("all", 384), ("small", 32)):
         nlp = spacy.load(tmp_path / "output" / name / "0" / "model-best")
@@ -48,7 +48,7 @@ def test_train_and_compare_and_train_no_more(arguments, tmp_path, monkeypatch):
 
     monkeypatch.setattr(ablation, "train", train)
     table.unlink()
-    result = crf(*arguments, "--seeds", 1, "--max-steps", 2)
+    result = crf(*arguments, "--seeds", 1, "--training.max_steps", 2)
     assert result.exit_code == 0, result.output
     assert table.read_text(encoding="utf8").splitlines() == lines
 

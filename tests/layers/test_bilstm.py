@@ -42,6 +42,25 @@ def run_packed(lstm, sequences):
     return inputs, torch.cat([y[:n] for y, n in zip(padded, lengths.tolist())])
 
 
+def test_bfloat16_is_near_and_for_training_only():
+    layer, _ = make_pair()
+    half = BiLSTM(8, 6, "bfloat16")
+    half.initialize()
+    for name in layer.param_names:
+        half.set_param(name, layer.get_param(name))
+    X = make_ragged(make_sequences(6))
+    dY = np.random.RandomState(1).normal(size=(len(X.dataXd), 8)).astype("f")
+    (Y, backprop), (near, backprop_near) = (model.begin_update(X) for model in (layer, half))
+    assert 0 < abs(near.dataXd - Y.dataXd).max() < 0.02
+    dX, d_near = (function(Ragged(dY, X.lengths)).dataXd for function in (backprop, backprop_near))
+    assert_allclose(d_near, dX, atol=0.05)
+    for name in layer.param_names:
+        gradient = layer.get_grad(name)
+        assert half.get_grad(name).dtype == gradient.dtype == "f"
+        assert_allclose(half.get_grad(name), gradient, atol=0.01 * abs(gradient).max())
+    assert_allclose(half.predict(X).dataXd, layer.predict(X).dataXd)
+
+
 def test_outputs_and_gradients_are_those_of_a_packed_lstm():
     layer, lstm = make_pair()
     sequences = make_sequences(6)
