@@ -42,14 +42,9 @@ def add_lexicon(
     jieba (bool): Whether to take the dictionary of jieba: its words of two characters or more, by
         part of speech. It must be installed.
     gazetteers (Sequence[Union[str, Path]]): Files for `read_gazetteer`.
-    RETURNS (Callable[[Language], Language]): The callback.
-    RAISES: ValueError without any source.
+    RETURNS (Callable[[Language], Language]): The callback. Without any source, the lexicon that it
+        gives is empty, and no word is ever found.
     """
-    if not jieba and not gazetteers:
-        raise ValueError(
-            "add_lexicon: there is nothing to add. Set `jieba = true`, or name files in "
-            "`gazetteers`."
-        )
 
     def callback(nlp: Language) -> Language:
         sources = [read_gazetteer(path) for path in gazetteers]
