@@ -13,7 +13,7 @@ ENCODER ?= $(if $(filter zh,$(LANGUAGE)),bert-base-chinese,bert-base-cased)
 # Training steps: few for the embedded corpus, what the config says for real ones.
 STEPS ?= $(if $(filter demo,$(CORPUS)),400,5000)
 SEED ?= 0
-# bfloat16 trains in about half the time on CPUs with AMX and on GPUs.
+# bfloat16 trains faster on CPUs with AMX and on GPUs.
 PRECISION ?= float32
 GPU ?= -1
 LANGUAGE ?= $(if $(filter conll2003,$(CORPUS)),en,zh)

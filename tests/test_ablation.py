@@ -271,4 +271,4 @@ def test_the_variants_of_the_project(corpus):
     variants = read_variants(CONFIGS / "ablation.json")
     configs = ablation_configs(CONFIGS / "bilstm_attention.cfg", corpus, variants, {})
     texts = {config.to_str() for config in configs.values()}
-    assert len(texts) == len(configs) == 8
+    assert len(texts) == len(configs) == 1 + len(variants)

@@ -31,7 +31,11 @@ DIRECTIONS = ("", "_reverse")
 
 
 def BiLSTMEncoder(
-    width: int, depth: int = 1, dropout: float = 0.0, precision: Precision = "float32"
+    width: int,
+    depth: int = 1,
+    dropout: float = 0.0,
+    layer_norm: bool = True,
+    precision: Precision = "float32",
 ) -> Model[List[Floats2d], List[Floats2d]]:
     """Encode each token in the context of its whole document: per layer a bidirectional LSTM
     (Graves and Schmidhuber 2005), LayerNorm and dropout.
@@ -40,9 +44,10 @@ def BiLSTMEncoder(
     depth (int): The number of layers, at least 1.
     dropout (float): The dropout rate of the input and of each layer's output. `nlp.update` and
         `spacy train` set their own (`training.dropout`).
+    layer_norm (bool): Whether each layer's output is normalized (Ba et al. 2016).
     precision (Literal["float32", "bfloat16"]): What training computes the LSTMs in; weights and all
         else stay float32, and so do predictions, which would otherwise depend on their batch.
-        "bfloat16" takes less than half the time on CPUs with AMX (Intel since 2023) and on GPUs.
+        "bfloat16" is faster on CPUs with AMX (Intel since 2023) and on GPUs.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, for `spacy.Tok2Vec.v2`.
     RAISES: ValueError for an odd or non-positive width, a depth below 1, a dropout outside [0, 1).
     """
@@ -57,10 +62,10 @@ def BiLSTMEncoder(
         raise ValueError(f"BiLSTMEncoder: dropout must be at least 0 and below 1, got {dropout}.")
     layers = [list2ragged(), with_array(Dropout(dropout))]
     for i in range(depth):
-        layers += [
-            BiLSTM(width, width if i else None, precision),
-            with_array(chain(LayerNorm(width), Dropout(dropout))),
-        ]
+        layers.append(BiLSTM(width, width if i else None, precision))
+        if layer_norm:
+            layers.append(with_array(LayerNorm(width)))
+        layers.append(with_array(Dropout(dropout)))
     model = chain(*layers, ragged2list())
     model.set_dim("nO", width)
     return model

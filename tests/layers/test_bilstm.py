@@ -108,6 +108,16 @@ def test_nothing_to_encode(lengths):
     assert backprop(Y).dataXd.shape == (0, 6)
 
 
+@pytest.mark.parametrize("layer_norm", [True, False])
+def test_outputs_are_normalized_or_not(layer_norm):
+    model = BiLSTMEncoder(8, depth=2, layer_norm=layer_norm)
+    sequences = make_sequences(6)
+    model.initialize(X=sequences)
+    outputs = np.concatenate(model.predict(sequences))
+    assert outputs.shape[1] == model.get_dim("nO") == 8
+    assert np.allclose(outputs.std(axis=1), 1, atol=1e-2) == layer_norm
+
+
 def test_dropout_is_only_for_training():
     model = BiLSTMEncoder(8, dropout=0.5)
     sequences = make_sequences(6)
