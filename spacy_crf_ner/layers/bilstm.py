@@ -62,10 +62,8 @@ def BiLSTMEncoder(
         raise ValueError(f"BiLSTMEncoder: dropout must be at least 0 and below 1, got {dropout}.")
     layers = [list2ragged(), with_array(Dropout(dropout))]
     for i in range(depth):
-        layers.append(BiLSTM(width, width if i else None, precision))
-        if layer_norm:
-            layers.append(with_array(LayerNorm(width)))
-        layers.append(with_array(Dropout(dropout)))
+        output = chain(LayerNorm(width), Dropout(dropout)) if layer_norm else Dropout(dropout)
+        layers += [BiLSTM(width, width if i else None, precision), with_array(output)]
     model = chain(*layers, ragged2list())
     model.set_dim("nO", width)
     return model
