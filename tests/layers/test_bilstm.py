@@ -118,6 +118,14 @@ def test_outputs_are_normalized_or_not(layer_norm):
     assert np.allclose(outputs.std(axis=1), 1, atol=1e-2) == layer_norm
 
 
+def test_saved_encoders_stay_readable():
+    """The order and grouping of layers is how their weights are found."""
+    layer = "bilstm>>with_array(layernorm>>dropout)"
+    assert BiLSTMEncoder(8, depth=2).name == (
+        f"list2ragged>>with_array(dropout)>>{layer}>>{layer}>>ragged2list"
+    )
+
+
 def test_dropout_is_only_for_training():
     model = BiLSTMEncoder(8, dropout=0.5)
     sequences = make_sequences(6)
