@@ -37,7 +37,8 @@ def add_lexicon(
     jieba: bool = False, gazetteers: Sequence[Union[str, Path]] = ()
 ) -> Callable[[Language], Language]:
     """Make a callback for [initialize.before_init] that gives a pipeline a lexicon. It is saved and
-    packaged with the pipeline, which needs none of the sources to run.
+    packaged with the pipeline, which needs none of the sources to run. Their names are noted in its
+    meta data, and so in the README of its package.
 
     jieba (bool): Whether to take the dictionary of jieba: its words of two characters or more, by
         part of speech. It must be installed.
@@ -51,6 +52,12 @@ def add_lexicon(
         if jieba:
             sources.append(read_jieba())
         set_lexicon(nlp.vocab, chain.from_iterable(sources))
+        names = [f"{Path(path).name} (gazetteer)" for path in gazetteers]
+        if jieba:
+            names.append("jieba (dictionary)")
+        noted = nlp.meta.get("sources") or []
+        added = [{"name": name} for name in names]
+        nlp.meta["sources"] = [*noted, *(source for source in added if source not in noted)]
         return nlp
 
     return callback

@@ -170,6 +170,20 @@ def test_jieba_and_gazetteers_become_one_lexicon(tmp_path):
     assert (last > first).all()  # jieba's single characters are left out
 
 
+def test_sources_are_noted_once(tmp_path):
+    path = write(tmp_path / "PLACE.txt", "北京")
+    nlp = spacy.blank("zh")
+    nlp.meta["sources"] = [{"name": "mine"}]
+    for _ in range(2):
+        add_lexicon(gazetteers=[path])(nlp)
+    nlp.to_disk(tmp_path / "model")
+    names = [source["name"] for source in spacy.load(tmp_path / "model").meta["sources"]]
+    assert names == ["mine", "PLACE.txt (gazetteer)"]
+    pytest.importorskip("jieba")
+    nlp = add_lexicon(jieba=True)(spacy.blank("zh"))
+    assert nlp.meta["sources"] == [{"name": "jieba (dictionary)"}]
+
+
 def test_jieba_that_is_missing_or_strange(tmp_path, monkeypatch):
     monkeypatch.setattr(lexicon, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install jieba"):

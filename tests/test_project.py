@@ -67,7 +67,8 @@ def test_the_package_says_what_it_needs_and_comes_from(project):
     meta = srsly.read_json(project / "packages" / "zh_crf_ner-0.1.0" / "zh_crf_ner" / "meta.json")
     assert any(line.startswith("spacy-crf-ner") for line in meta["requirements"])
     assert meta["labels"]["crf_ner"] == ["LOCATION", "ORGANIZATION", "PERSON", "TIME"]
-    assert [source["name"] for source in meta["sources"]] == ["demo (corpus)", "jieba"]
+    names = [source["name"] for source in meta["sources"]]
+    assert names == ["jieba (dictionary)", "demo (corpus)"]
     readme = (project / "packages" / "zh_crf_ner-0.1.0" / "README.md").read_text(encoding="utf8")
     assert "demo (corpus)" in readme
     assert "`ENTS_F`" in readme

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional
 
 from spacy.language import Language
-from spacy.util import SimpleFrozenList
 
 HUB = "https://huggingface.co/"
 
@@ -13,16 +12,15 @@ def add_sources(
     corpus: Optional[str] = None,
     vectors: Optional[str] = None,
     encoder: Optional[str] = None,
-    others: List[str] = SimpleFrozenList(),  # noqa: B008
 ) -> Callable[[Language], Language]:
     """Note the sources of a pipeline in its meta data, for `training.before_to_disk`.
 
-    Of folders only the last name is noted: where they are on one machine is nobody else's business.
+    Those that others have noted stay, such as a lexicon's. Of folders only the last name is noted:
+    where they are on one machine is nobody else's business.
 
     corpus (Optional[str]): The .spacy file of the training, whose folder has the corpus's name.
     vectors (Optional[str]): The folder of the pretrained vectors.
     encoder (Optional[str]): The pretrained encoder, a name on the hub or a folder.
-    others (List[str]): Names of what else there is, such as a dictionary.
     RETURNS (Callable[[Language], Language]): Changes the meta data of a pipeline and returns it.
     """
     sources: List[Dict[str, str]] = []
@@ -36,10 +34,9 @@ def add_sources(
         name = Path(encoder).name if is_folder else encoder
         source = {"name": f"{name} (encoder)"}
         sources.append(source if is_folder else {**source, "url": HUB + name})
-    sources += [{"name": name} for name in others]
 
     def note(nlp: Language) -> Language:
-        # Those that somebody else has noted stay; this is called at each evaluation.
+        # This is called at each evaluation.
         earlier = [source for source in nlp.meta.get("sources") or [] if source not in sources]
         nlp.meta["sources"] = earlier + sources
         return nlp

@@ -13,12 +13,11 @@ def test_sources_are_noted_once_and_without_folders(tmp_path):
         corpus=str(tmp_path / "cluener" / "train.spacy"),
         vectors=str(tmp_path / "chars.100d"),
         encoder=str(tmp_path / "my-encoder"),
-        others=["jieba"],
     )
     assert note(nlp) is nlp
     note(nlp).to_disk(tmp_path / "model")
     names = [source["name"] for source in spacy.load(tmp_path / "model").meta["sources"]]
-    expected = ["cluener (corpus)", "chars.100d (vectors)", "my-encoder (encoder)", "jieba"]
+    expected = ["cluener (corpus)", "chars.100d (vectors)", "my-encoder (encoder)"]
     assert names == ["mine", *expected]
 
 
