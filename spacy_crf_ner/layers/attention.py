@@ -66,8 +66,10 @@ def SelfAttentionEncoder(
 def SelfAttention(nO: int, heads: int = 1, window: int = 512) -> Model[Ragged, Ragged]:
     """Scaled dot-product self-attention (Vaswani et al. 2017) within each ragged sequence.
 
-    Its parameters `query`, `key`, `value` and `output`, each (nO, nO) and without a bias, start
-    Glorot-uniform.
+    Its parameters are `query`, `key`, `value` and `output`, each (nO, nO) and without a bias. The
+    last one starts as zeros, the others Glorot-uniform: beside a residual connection, training
+    begins without attention, and is the faster for it (Bachlechner et al. 2021, "ReZero is all you
+    need", do so with a factor).
 
     A long sequence is cut into blocks of `window` tokens, and a token sees its own block and those
     beside it, so that time and memory grow with the length and not with its square. The blocks of
@@ -98,8 +100,9 @@ def SelfAttention(nO: int, heads: int = 1, window: int = 512) -> Model[Ragged, R
 
 def _init(model: Model, X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
     width = model.get_dim("nO")
-    for name in model.param_names:
+    for name in ("query", "key", "value"):
         model.set_param(name, glorot_uniform_init(model.ops, (width, width)))
+    model.set_param("output", model.ops.alloc2f(width, width))
 
 
 def _forward(

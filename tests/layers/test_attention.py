@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from spacy.schemas import ConfigSchemaTraining
 from spacy.training import Example
 from spacy.util import load_config, registry
-from thinc.api import Model, Ragged, fix_random_seed
+from thinc.api import Model, Ragged, fix_random_seed, glorot_uniform_init
 
 from spacy_crf_ner.layers.attention import SelfAttention, SelfAttentionEncoder, _blocks
 from spacy_crf_ner.layers.bilstm import BiLSTMEncoder
@@ -32,11 +32,19 @@ def make_ragged(sequences):
     return Ragged(np.concatenate(sequences), np.array([len(x) for x in sequences], dtype="i"))
 
 
+def let_attend(model):
+    """Give the attention in a model, which starts without any, an effect."""
+    for node in model.walk():
+        if node.has_param("output"):
+            node.set_param("output", glorot_uniform_init(node.ops, node.get_param("output").shape))
+
+
 def make_pair(heads, width=8, window=512):
     """The layer and a torch.nn.MultiheadAttention of the same weights."""
     fix_random_seed(0)
     layer = SelfAttention(width, heads, window)
     layer.initialize()
+    let_attend(layer)
     attention = torch.nn.MultiheadAttention(width, heads, bias=False, batch_first=True)
     inputs = np.concatenate([layer.get_param(name) for name in ("query", "key", "value")])
     attention.load_state_dict(
@@ -108,6 +116,7 @@ def test_a_sequence_is_encoded_the_same_alone_and_in_any_batch():
     model = SelfAttentionEncoder(BiLSTMEncoder(8), heads=2, window=512)
     sequences = [*make_sequences(6), *make_sequences(6, [3000])]
     model.initialize(X=sequences)
+    let_attend(model)
     together = model.predict(sequences)
     for i, sequence in enumerate(sequences):
         (alone,) = model.predict([sequence])
@@ -122,6 +131,7 @@ def test_the_encoders_gradient_is_that_of_finite_differences():
     model = SelfAttentionEncoder(BiLSTMEncoder(8), heads=2)
     sequences = make_sequences(6, [4, 0, 1, 9])
     model.initialize(X=sequences)
+    let_attend(model)
     random = np.random.RandomState(1)
     Ys, backprop = model.begin_update(sequences)
     dYs = [random.normal(size=Y.shape).astype("f") for Y in Ys]
@@ -140,6 +150,17 @@ def test_the_encoders_gradient_is_that_of_finite_differences():
     )
 
 
+def test_before_training_nothing_is_added():
+    fix_random_seed(0)
+    encode = BiLSTMEncoder(8)
+    model = SelfAttentionEncoder(encode)
+    sequences = make_sequences(6)
+    model.initialize(X=sequences)
+    for encoded, Y in zip(encode.predict(sequences), model.predict(sequences)):
+        mean, sd = encoded.mean(axis=1, keepdims=True), encoded.std(axis=1, keepdims=True)
+        assert_allclose(Y, (encoded - mean) / sd, atol=1e-3)
+
+
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0]])
 def test_nothing_to_attend_to(lengths):
     layer, _ = make_pair(2)
@@ -153,6 +174,7 @@ def test_dropout_is_only_for_training():
     model = SelfAttentionEncoder(BiLSTMEncoder(8), dropout=0.5)
     sequences = make_sequences(6)
     model.initialize(X=sequences)
+    let_attend(model)
     fixed = model.predict(sequences)
     assert_allclose(np.concatenate(fixed), np.concatenate(model.predict(sequences)))
     trained, _ = model.begin_update(sequences)
@@ -187,6 +209,7 @@ def test_weights_survive_serialisation():
     for seed, model in enumerate((first, second)):
         fix_random_seed(seed)
         model.initialize(X=docs, Y=np.zeros((7, 5), dtype="f"))
+        let_attend(model)
     tok2vecs = [model.get_ref("tok2vec") for model in (first, second)]
     expected = tok2vecs[0].predict(docs)[0]
     assert not np.allclose(tok2vecs[1].predict(docs)[0], expected)
