@@ -4,6 +4,8 @@ PYTHON ?= python3
 CORPUS ?= demo
 # The folder that has $(CORPUS); assets are downloaded there if they are published.
 CORPORA ?= assets
+# documents: all sentences between -DOCSTART- lines, where the corpus has them, are one document.
+UNIT ?= sentences
 # Characters or words are the tokens, see configs/.
 CONFIG ?= $(if $(filter zh,$(LANGUAGE)),bilstm,bilstm_words)
 # A word2vec text file, if there is one.
@@ -28,7 +30,7 @@ INSTALLED := $(VENV)/.installed
 PACKAGE := $(LANGUAGE)_$(NAME)
 WHEEL := packages/$(PACKAGE)-$(VERSION)/dist/$(PACKAGE)-$(VERSION)-py3-none-any.whl
 VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
-VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.config $(CONFIG) \
+VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.unit $(UNIT) --vars.config $(CONFIG) \
 	--vars.max_steps $(STEPS) --vars.seed $(SEED) --vars.gpu_id $(GPU) --vars.lang $(LANGUAGE) \
 	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null) \
 	--vars.encoder $(ENCODER) --vars.precision $(PRECISION)

@@ -31,6 +31,8 @@ TABLE = "crf_lexicon"
 WORDS = "words"
 # Between words. No word contains it, and so no match crosses it.
 SEPARATOR = "\n"
+# The languages whose texts jieba's words may stand in.
+JIEBA_LANGS = ("zh", "xx")
 
 
 def add_lexicon(
@@ -41,7 +43,8 @@ def add_lexicon(
     meta data, and so in the README of its package.
 
     jieba (bool): Whether to take the dictionary of jieba: its words of two characters or more, by
-        part of speech. It must be installed.
+        part of speech. It must be installed. For other languages than Chinese it is left out, so
+        that a config can be for all.
     gazetteers (Sequence[Union[str, Path]]): Files for `read_gazetteer`.
     RETURNS (Callable[[Language], Language]): The callback. Without any source, the lexicon that it
         gives is empty, and no word is ever found.
@@ -49,12 +52,13 @@ def add_lexicon(
 
     def callback(nlp: Language) -> Language:
         sources = [read_gazetteer(path) for path in gazetteers]
-        if jieba:
-            sources.append(read_jieba())
-        set_lexicon(nlp.vocab, chain.from_iterable(sources))
         names = [f"{Path(path).name} (gazetteer)" for path in gazetteers]
-        if jieba:
+        if jieba and nlp.lang in JIEBA_LANGS:
+            sources.append(read_jieba())
             names.append("jieba (dictionary)")
+        elif jieba:
+            logger.info("The dictionary of jieba is Chinese: it is left out for '%s'", nlp.lang)
+        set_lexicon(nlp.vocab, chain.from_iterable(sources))
         noted = nlp.meta.get("sources") or []
         added = [{"name": name} for name in names]
         nlp.meta["sources"] = [*noted, *(source for source in added if source not in noted)]

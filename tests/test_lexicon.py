@@ -184,6 +184,15 @@ def test_sources_are_noted_once(tmp_path):
     assert nlp.meta["sources"] == [{"name": "jieba (dictionary)"}]
 
 
+def test_jieba_is_for_chinese_only(monkeypatch):
+    monkeypatch.setattr(lexicon, "find_spec", lambda name: None)
+    nlp = add_lexicon(jieba=True)(spacy.blank("en"))
+    assert get_matcher(nlp.vocab).classes == []
+    assert not nlp.meta.get("sources")
+    with pytest.raises(ValueError, match="pip install jieba"):
+        add_lexicon(jieba=True)(spacy.blank("zh"))
+
+
 def test_jieba_that_is_missing_or_strange(tmp_path, monkeypatch):
     monkeypatch.setattr(lexicon, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install jieba"):

@@ -31,6 +31,14 @@ def convert_cli(
         typer.Option(min=0.0, max=1.0, help="Share of train that becomes dev if there is no dev"),
     ] = 0.1,
     seed: Annotated[int, typer.Option(help="Seed of that split")] = 0,
+    documents: Annotated[
+        bool,
+        typer.Option(
+            "--documents/--sentences",
+            help="What is a document in column files: the sentences from one -DOCSTART- line to "
+            "the next, or each of them",
+        ),
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if anything has to be repaired or skipped")
     ] = False,
@@ -51,6 +59,7 @@ def convert_cli(
             spacy.blank(lang),
             split=split,
             seed=seed,
+            documents=documents,
             # None: only where stderr is a terminal.
             progress=lambda records: tqdm(records, unit="docs", leave=False, disable=None),
         )

@@ -1,5 +1,5 @@
-"""Column files: one token a line, token first, tag last; a blank line ends a sentence, and each
-sentence is a document. The tag scheme is found out from the tags themselves.
+"""Column files: one token a line, token first, tag last; a blank line ends a sentence, and a
+`-DOCSTART-` line a document. The tag scheme is found out from the tags themselves.
 """
 
 import re
@@ -26,12 +26,14 @@ _SEPARATOR = re.compile(r" *\t *| +")
 
 @dataclass
 class Sentence:
-    """Tokens and their tags, as they stand in a file: one a line from `line` on."""
+    """Tokens and their tags, as they stand in a file: one a line from `line` on. The first sentence
+    of a file or after a `-DOCSTART-` line opens a document."""
 
     path: Union[str, Path]
     line: int
     tokens: List[str]
     tags: List[str]
+    opens: bool
 
 
 def count_docstarts(lines: Iterable[str]) -> int:
@@ -52,13 +54,14 @@ def read_sentences(path: Union[str, Path], lines: List[str]) -> Iterator[Sentenc
     RAISES: CorpusError if a line has fewer than two columns or not as many as the first.
     """
     width = 0
-    sentence = Sentence(path, 1, [], [])
+    sentence = Sentence(path, 1, [], [], opens=True)
     for number, line in enumerate(lines, 1):
         line = line.rstrip(" \t")
         if not line or line.startswith(DOCSTART):
+            opens = line.startswith(DOCSTART) or (sentence.opens and not sentence.tokens)
             if sentence.tokens:
                 yield sentence
-            sentence = Sentence(path, number + 1, [], [])
+            sentence = Sentence(path, number + 1, [], [], opens)
             continue
         columns = _SEPARATOR.split(line)
         width = width or len(columns)

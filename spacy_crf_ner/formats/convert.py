@@ -42,6 +42,7 @@ def load_conversion(
     *,
     split: float = 0.1,
     seed: int = 0,
+    documents: bool = False,
     progress: Callable[[List[Record]], Iterable[Record]] = iter,
 ) -> Conversion:
     """Read and check a corpus, and lay out what to write where. Nothing is written.
@@ -51,6 +52,8 @@ def load_conversion(
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
     split (float): The share of the training set that becomes the dev set if there is none.
     seed (int): The seed of that split.
+    documents (bool): Whether, in column files, the sentences from one `-DOCSTART-` line to the next
+        are one document, rather than each for itself.
     progress (Callable[[List[Record]], Iterable[Record]]): What to iterate over a set's records
         through, such as a progress bar.
     RETURNS (Conversion): What to write.
@@ -58,11 +61,11 @@ def load_conversion(
     """
     if output.suffix == ".spacy":
         found = find_files(inputs, output.name)
-        corpus = read_corpus(found.sets, nlp, progress)
+        corpus = read_corpus(found.sets, nlp, progress, documents=documents)
         docs = corpus.sets[output.name].docs
         return Conversion(corpus.sets, {output: docs}, corpus.scheme, found.ignored, [])
     found = find_sets(inputs)
-    corpus = read_corpus(found.sets, nlp, progress)
+    corpus = read_corpus(found.sets, nlp, progress, documents=documents)
     require_known_labels(corpus.sets)
     sets = corpus.sets
     remarks = []

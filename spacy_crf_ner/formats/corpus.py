@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from .cluener import read_cluener
-from .columns import Sentence, count_docstarts, find_scheme, read_sentences, to_record
+from .columns import DOCSTART, Sentence, count_docstarts, find_scheme, read_sentences, to_record
 from .docbin import to_doc
 from .files import read_lines
 from .record import CorpusError, Note, Record
@@ -81,6 +81,8 @@ def read_corpus(
     files: Dict[str, List[Path]],
     nlp: Language,
     progress: Callable[[List[Record]], Iterable[Record]] = iter,
+    *,
+    documents: bool = False,
 ) -> Corpus:
     """Read a corpus. The tag scheme is found out for all of its column files at once.
 
@@ -88,9 +90,11 @@ def read_corpus(
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
     progress (Callable[[List[Record]], Iterable[Record]]): What to iterate over a set's records
         through, such as a progress bar.
+    documents (bool): Whether, in column files, the sentences from one `-DOCSTART-` line to the next
+        are one document, rather than each for itself.
     RETURNS (Corpus): The corpus.
     RAISES: CorpusError if a file can't be read as what it seems to be, or if an annotated set or
-        one named "train" has no entities.
+        one named "train" has no entities, or a file no `-DOCSTART-` line if there has to be one.
     """
     corpus = Corpus({name: CorpusSet() for name in files}, scheme=None)
     read: Dict[str, List[Union[Record, Sentence]]] = {name: [] for name in files}
@@ -101,16 +105,29 @@ def read_corpus(
                 read[name].extend(read_cluener(path, lines))
             else:
                 read[name].extend(read_sentences(path, lines))
-                corpus.sets[name].docstarts += count_docstarts(lines)
+                docstarts = count_docstarts(lines)
+                if not documents:
+                    corpus.sets[name].docstarts += docstarts
+                elif not docstarts:
+                    raise CorpusError(
+                        f"there is no {DOCSTART} line, so that all of it would be one document. "
+                        "Convert the corpus by sentences.",
+                        path,
+                    )
     sentences = [item for items in read.values() for item in items if isinstance(item, Sentence)]
     if sentences:
         corpus.scheme = find_scheme(sentences)
     for name, items in read.items():
-        records = [
-            to_record(item, corpus.scheme) if isinstance(item, Sentence) else item for item in items
+        records: List[Record] = []
+        for item in items:
+            record = to_record(item, corpus.scheme) if isinstance(item, Sentence) else item
+            if documents and isinstance(item, Sentence) and not item.opens:
+                records[-1].append(record)
+            else:
+                records.append(record)
+        corpus.sets[name].documents = [
+            Document(record, to_doc(record, nlp)) for record in progress(records)
         ]
-        documents = [Document(record, to_doc(record, nlp)) for record in progress(records)]
-        corpus.sets[name].documents = documents
     for name, paths in files.items():
         _require_entities(name, corpus.sets[name], paths)
     return corpus

@@ -61,8 +61,8 @@ def write_docbins(sets: Dict[Path, List[Doc]]) -> None:
 def _tokenize(record: Record, nlp: Language) -> Doc:
     if isinstance(record.text, str):
         return nlp.tokenizer(record.text)
-    if nlp.lang in UNSPACED_LANGS:
-        return Doc(nlp.vocab, words=record.text, spaces=[False] * len(record.text))
     # Unknown spaces tell spaCy's Corpus to keep these tokens instead of tokenizing a text that
     # was never written like this.
-    return Doc(nlp.vocab, words=record.text)
+    spaces = [False] * len(record.text) if nlp.lang in UNSPACED_LANGS else None
+    starts = [i in record.sentences for i in range(len(record.text))]
+    return Doc(nlp.vocab, words=record.text, spaces=spaces, sent_starts=starts)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ..tags import Span
 
@@ -51,6 +51,7 @@ class Record:
     path (Union[str, Path]): The file it was read from.
     line (int): Its line in the file, from 1; of tokens, which have a line each, that of the first.
     notes (List[Note]): What was repaired or skipped in it.
+    sentences (Dict[int, int]): Where each sentence starts, and its line in the file; a text is one.
     """
 
     text: Union[str, List[str]]
@@ -58,6 +59,10 @@ class Record:
     path: Union[str, Path]
     line: int
     notes: List[Note] = field(default_factory=list)
+    sentences: Dict[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sentences = {0: self.line}
 
     def line_of(self, offset: int) -> int:
         """The line in the file of a token, or of the text.
@@ -65,7 +70,10 @@ class Record:
         offset (int): An offset into `text`.
         RETURNS (int): The line, from 1.
         """
-        return self.line if isinstance(self.text, str) else self.line + offset
+        if isinstance(self.text, str):
+            return self.line
+        start = max(start for start in self.sentences if start <= offset)
+        return self.sentences[start] + offset - start
 
     def note(self, kind: str, detail: str, offset: int = 0) -> None:
         """Add a note.
@@ -75,6 +83,17 @@ class Record:
         offset (int): Where in `text`.
         """
         self.notes.append(Note(kind, self.path, self.line_of(offset), detail))
+
+    def append(self, other: "Record") -> None:
+        """Add the sentences of another record of tokens, and what was noted of them.
+
+        other (Record): The record, of the same file.
+        """
+        n = len(self.text)
+        self.text += other.text
+        self.spans += [(start + n, end + n, label) for start, end, label in other.spans]
+        self.sentences.update((start + n, line) for start, line in other.sentences.items())
+        self.notes += other.notes
 
     def show(self, span: Span) -> str:
         """Write a span for a reader, e.g. "'北京' [0, 2) LOC"."""
