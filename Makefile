@@ -12,8 +12,9 @@ CONFIG ?= $(if $(filter zh,$(LANGUAGE)),bilstm,bilstm_words)
 VECTORS ?=
 # What the configs with a transformer fine-tune: a name on the hub, or a folder.
 ENCODER ?= $(if $(filter zh,$(LANGUAGE)),bert-base-chinese,bert-base-cased)
-# Training steps: few for the embedded corpus, more for the largest of the others than the configs have.
-STEPS ?= $(if $(filter demo,$(CORPUS)),400,$(if $(filter cluener,$(CORPUS)),8000,5000))
+# Training steps: few for the embedded corpus and to fine-tune an encoder, many for the largest corpus.
+STEPS ?= $(strip $(if $(filter demo,$(CORPUS)),400,$(if $(filter transformer%,$(CONFIG)),2500,\
+	$(if $(filter cluener,$(CORPUS)),8000,5000))))
 SEED ?= 0
 # bfloat16 trains faster on CPUs with AMX and on GPUs.
 PRECISION ?= float32

@@ -21,6 +21,7 @@ from .formats.text import read_texts
 from .gold import survey_gold
 from .loss import constrain
 from .tags import TagSet
+from .training.embeddings import take_embeddings
 from .training.teaching import Lesson, keep_lesson, tag_order
 
 Progress = Callable[[Iterable[Example], int], Iterable[Example]]
@@ -32,11 +33,13 @@ class Student(NamedTuple):
     nlp (Language): The initialized pipeline. Its config's train corpus is the annotated one.
     labelled (int): How many examples there are with gold annotation.
     unlabelled (int): How many without, from which it learns by the teachers alone.
+    embeddings (int): From how many tables of embeddings of the first teacher it starts.
     """
 
     nlp: Language
     labelled: int
     unlabelled: int
+    embeddings: int
 
 
 def prepare_student(
@@ -53,7 +56,8 @@ def prepare_student(
 
     The train corpus is read once, with what its augmenter adds, as it is by spaCy's training.
     Tokens are the student's. Unless the config says what its labels are, they are the teachers',
-    so that it learns those of them as well that the gold annotation happens not to have.
+    so that it learns those of them as well that the gold annotation happens not to have. It starts
+    from those embeddings of the first teacher that are like its own.
 
     teachers (Sequence[Language]): One pipeline, or several whose distributions are averaged.
     config (Config): The student's training config, with its variables.
@@ -76,6 +80,9 @@ def prepare_student(
     tag_set = _recognizer(nlp, "The student").tag_set
     for teacher in teachers:
         tag_order(_recognizer(teacher, "Each teacher").tag_set, tag_set)
+    embeddings = take_embeddings(
+        _recognizer(nlp, "The student").model, _recognizer(teachers[0], "The teacher").model
+    )
     filled = nlp.config.interpolate()
     training = registry.resolve(filled["training"], schema=ConfigSchemaTraining)
     (corpus,) = resolve_dot_names(filled, [training["train_corpus"]])
@@ -98,7 +105,7 @@ def prepare_student(
         docbin.to_disk(path)
     reader = {"@readers": "spacy_crf_ner.DistilledCorpus.v1", "path": str(output)}
     set_dot_to_object(nlp.config, training["train_corpus"], reader)
-    return Student(nlp, labelled, len(examples) - labelled)
+    return Student(nlp, labelled, len(examples) - labelled, embeddings)
 
 
 def distilled_corpus(path: Path) -> Callable[[Language], Iterator[Example]]:

@@ -62,10 +62,11 @@ def distill_cli(
         )
 
     try:
-        nlp, labelled, unlabelled = prepare()
+        nlp, labelled, unlabelled, embeddings = prepare()
     # ImportError: a pipeline needs a package.
     except (ImportError, OSError, ValueError) as error:
         exit_with(error)
+    msg.info(f"starts from {embeddings} tables of embeddings of the teacher")
     msg.info(f"{labelled:,} labelled documents: gold {1 - weight:g}, teacher {weight:g}")
     msg.info(f"{unlabelled:,} unlabelled documents: teacher 1")
     train(nlp, output, use_gpu=gpu_id, stdout=sys.stdout, stderr=sys.stderr)

@@ -62,6 +62,7 @@ def test_a_student_learns_from_labelled_and_raw_texts(teachers, files):
         options += ["--raw", files / name]
     result = distill(teachers / "good", files, *options)
     assert result.exit_code == 0, result.output
+    assert "starts from 0 tables of embeddings" in result.output  # the teacher's are shared
     assert "1 labelled documents: gold 0.75, teacher 0.25" in result.output
     assert "4 unlabelled documents: teacher 1" in result.output
     nlp = spacy.load(files / "output" / "model-best")
@@ -89,6 +90,13 @@ def test_examples_that_an_augmenter_made_are_taught_as_well(teachers, files):
         assert len(eg.reference.user_data[KEY]["tags"]) == len(eg.predicted)
     # Other corpora are left alone.
     assert nlp.config["corpora"]["dev"]["@readers"] == "spacy.Corpus.v1"
+
+
+def test_a_student_starts_from_embeddings_like_its_own(teachers, files):
+    fit(make_nlp(), steps=1)[0].to_disk(files / "alike")
+    result = distill(files / "alike", files, "--also", teachers / "good")
+    assert result.exit_code == 0, result.output
+    assert "starts from 2 tables of embeddings" in result.output
 
 
 def test_what_cannot_be_is_an_error_before_training(teachers, files):
