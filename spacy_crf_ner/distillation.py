@@ -1,8 +1,10 @@
 """Distillation: trained pipelines annotate a corpus with all that they believe of it, and another
 pipeline learns from that (Hinton et al. 2015, "Distilling the knowledge in a neural network")."""
 
+from bisect import bisect_left
+from itertools import accumulate
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 import torch
 from spacy.language import Language
@@ -21,8 +23,11 @@ from .formats.text import read_texts
 from .gold import survey_gold
 from .loss import constrain
 from .tags import TagSet
-from .training.embeddings import take_embeddings
 from .training.teaching import Lesson, keep_lesson, tag_order
+from .training.warm_start import take_embeddings, take_encoder
+
+# How many tokens of a corpus show how a teacher's embeddings follow from its student's.
+COMPARED = 50_000
 
 Progress = Callable[[Iterable[Example], int], Iterable[Example]]
 
@@ -34,12 +39,14 @@ class Student(NamedTuple):
     labelled (int): How many examples there are with gold annotation.
     unlabelled (int): How many without, from which it learns by the teachers alone.
     embeddings (int): From how many tables of embeddings of the first teacher it starts.
+    encoder (bool): Whether it starts from the layers above them as well.
     """
 
     nlp: Language
     labelled: int
     unlabelled: int
     embeddings: int
+    encoder: bool
 
 
 def prepare_student(
@@ -57,7 +64,7 @@ def prepare_student(
     The train corpus is read once, with what its augmenter adds, as it is by spaCy's training.
     Tokens are the student's. Unless the config says what its labels are, they are the teachers',
     so that it learns those of them as well that the gold annotation happens not to have. It starts
-    from those embeddings of the first teacher that are like its own.
+    from those layers of the first teacher that are like its own.
 
     teachers (Sequence[Language]): One pipeline, or several whose distributions are averaged.
     config (Config): The student's training config, with its variables.
@@ -80,9 +87,6 @@ def prepare_student(
     tag_set = _recognizer(nlp, "The student").tag_set
     for teacher in teachers:
         tag_order(_recognizer(teacher, "Each teacher").tag_set, tag_set)
-    embeddings = take_embeddings(
-        _recognizer(nlp, "The student").model, _recognizer(teachers[0], "The teacher").model
-    )
     filled = nlp.config.interpolate()
     training = registry.resolve(filled["training"], schema=ConfigSchemaTraining)
     (corpus,) = resolve_dot_names(filled, [training["train_corpus"]])
@@ -95,6 +99,7 @@ def prepare_student(
         )
     for path in raw:
         examples += [Example(doc, doc.copy()) for doc in read_unlabelled(path, nlp)]
+    embeddings, encoder = _warm_start(nlp, teachers[0], [eg.predicted for eg in examples])
     docbin, labelled = DocBin(store_user_data=True), 0
     for eg in progress(annotate(teachers, examples, tag_set, weight), len(examples)):
         labelled += _is_labelled(eg)
@@ -105,7 +110,7 @@ def prepare_student(
         docbin.to_disk(path)
     reader = {"@readers": "spacy_crf_ner.DistilledCorpus.v1", "path": str(output)}
     set_dot_to_object(nlp.config, training["train_corpus"], reader)
-    return Student(nlp, labelled, len(examples) - labelled, embeddings)
+    return Student(nlp, labelled, len(examples) - labelled, embeddings, encoder)
 
 
 def distilled_corpus(path: Path) -> Callable[[Language], Iterator[Example]]:
@@ -162,19 +167,36 @@ def annotate(
             yield eg
 
 
+def _warm_start(student: Language, teacher: Language, docs: Sequence[Doc]) -> Tuple[int, bool]:
+    mine, theirs = _recognizer(student, "The student"), _recognizer(teacher, "The teacher")
+    n_tokens = list(accumulate(len(doc) for doc in docs))
+    compared = docs[: bisect_left(n_tokens, COMPARED) + 1]
+    batches = (
+        (_read(student, batch), _read(teacher, batch))
+        for batch in minibatch(compared, teacher.batch_size)
+    )
+    return (
+        take_embeddings(mine.model, theirs.model),
+        take_encoder(mine.model, theirs.model, tag_order(theirs.tag_set, mine.tag_set), batches),
+    )
+
+
 def _expect(teacher: Language, docs: Sequence[Doc], tag_set: TagSet) -> Expectations:
     pipe = _recognizer(teacher, "Each teacher")
-    copies = [
-        Doc(teacher.vocab, [token.text for token in doc], [bool(t.whitespace_) for t in doc])
-        for doc in docs
-    ]
-    # What the recognizer builds on, such as a transformer, but not itself.
-    names = teacher.pipe_names
-    with teacher.select_pipes(disable=names[names.index(pipe.name) :]):
-        copies = list(teacher.pipe(copies))
-    tags, pairs = expectations(constrain(pipe.potentials(copies), pipe.tag_set))
+    tags, pairs = expectations(constrain(pipe.potentials(_read(teacher, docs)), pipe.tag_set))
     order = tag_order(pipe.tag_set, tag_set)
     return Expectations(tags[:, order].cpu(), pairs[:, order][:, :, order].cpu())
+
+
+def _read(nlp: Language, docs: Sequence[Doc]) -> List[Doc]:
+    """Copies with all that a pipeline's recognizer builds on, such as a transformer's vectors."""
+    copies = [
+        Doc(nlp.vocab, [token.text for token in doc], [bool(t.whitespace_) for t in doc])
+        for doc in docs
+    ]
+    names = nlp.pipe_names
+    with nlp.select_pipes(disable=names[names.index(_recognizer(nlp, "A pipeline").name) :]):
+        return list(nlp.pipe(copies))
 
 
 def _recognizer(nlp: Language, whose: str) -> CRFEntityRecognizer:

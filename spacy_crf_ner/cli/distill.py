@@ -62,11 +62,12 @@ def distill_cli(
         )
 
     try:
-        nlp, labelled, unlabelled, embeddings = prepare()
+        nlp, labelled, unlabelled, embeddings, encoder = prepare()
     # ImportError: a pipeline needs a package.
     except (ImportError, OSError, ValueError) as error:
         exit_with(error)
-    msg.info(f"starts from {embeddings} tables of embeddings of the teacher")
+    encoder_taken = "its encoder" if encoder else "no encoder"
+    msg.info(f"taken from the teacher: {embeddings} tables of embeddings, {encoder_taken}")
     msg.info(f"{labelled:,} labelled documents: gold {1 - weight:g}, teacher {weight:g}")
     msg.info(f"{unlabelled:,} unlabelled documents: teacher 1")
     train(nlp, output, use_gpu=gpu_id, stdout=sys.stdout, stderr=sys.stderr)

@@ -62,7 +62,8 @@ def test_a_student_learns_from_labelled_and_raw_texts(teachers, files):
         options += ["--raw", files / name]
     result = distill(teachers / "good", files, *options)
     assert result.exit_code == 0, result.output
-    assert "starts from 0 tables of embeddings" in result.output  # the teacher's are shared
+    # The teacher's are shared, by a component of its own.
+    assert "taken from the teacher: 0 tables of embeddings, no encoder" in result.output
     assert "1 labelled documents: gold 0.75, teacher 0.25" in result.output
     assert "4 unlabelled documents: teacher 1" in result.output
     nlp = spacy.load(files / "output" / "model-best")
@@ -92,11 +93,11 @@ def test_examples_that_an_augmenter_made_are_taught_as_well(teachers, files):
     assert nlp.config["corpora"]["dev"]["@readers"] == "spacy.Corpus.v1"
 
 
-def test_a_student_starts_from_embeddings_like_its_own(teachers, files):
+def test_a_student_starts_from_layers_like_its_own(teachers, files):
     fit(make_nlp(), steps=1)[0].to_disk(files / "alike")
     result = distill(files / "alike", files, "--also", teachers / "good")
     assert result.exit_code == 0, result.output
-    assert "starts from 2 tables of embeddings" in result.output
+    assert "taken from the teacher: 2 tables of embeddings, its encoder" in result.output
 
 
 def test_what_cannot_be_is_an_error_before_training(teachers, files):
