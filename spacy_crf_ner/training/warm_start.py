@@ -52,11 +52,12 @@ def take_encoder(
     batches: Iterable[Tuple[List[Doc], List[Doc]]],
 ) -> bool:
     """Start a student from all that its teacher has above the embeddings, if both have encoders of
-    the same shape that begin with a BiLSTM, whatever these read: an encoder's vectors or not.
+    the same shape that begin with a BiLSTM. The embeddings may differ: the teacher's can have the
+    vectors of a transformer among them.
 
-    The student's BiLSTM is to read the embeddings s as the teacher's reads its own z, by weights W:
-    it starts with W B, where B is the linear (ridge) regression of z on s. For embeddings that both
-    have that is W itself.
+    The student's BiLSTM is to read its embeddings s as the teacher's reads its own, z, by weights
+    W: it starts with W B, where B is the linear (ridge) regression of z on s. For embeddings that
+    both have that is W itself.
 
     student (Model): The initialized `CRFTagger`, changed in place.
     teacher (Model): The trained `CRFTagger`.
