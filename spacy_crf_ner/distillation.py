@@ -99,7 +99,7 @@ def prepare_student(
         )
     for path in raw:
         examples += [Example(doc, doc.copy()) for doc in read_unlabelled(path, nlp)]
-    embeddings, encoder = _warm_start(nlp, teachers[0], [eg.predicted for eg in examples])
+    embeddings, encoder = _warm_start(nlp, teachers[0], examples, progress)
     docbin, labelled = DocBin(store_user_data=True), 0
     for eg in progress(annotate(teachers, examples, tag_set, weight), len(examples)):
         labelled += _is_labelled(eg)
@@ -167,17 +167,22 @@ def annotate(
             yield eg
 
 
-def _warm_start(student: Language, teacher: Language, docs: Sequence[Doc]) -> Tuple[int, bool]:
+def _warm_start(
+    student: Language, teacher: Language, examples: Sequence[Example], progress: Progress
+) -> Tuple[int, bool]:
     mine, theirs = _recognizer(student, "The student"), _recognizer(teacher, "The teacher")
-    n_tokens = list(accumulate(len(doc) for doc in docs))
-    compared = docs[: bisect_left(n_tokens, COMPARED) + 1]
-    batches = (
-        (_read(student, batch), _read(teacher, batch))
-        for batch in minibatch(compared, teacher.batch_size)
-    )
+    n_tokens = list(accumulate(len(eg.predicted) for eg in examples))
+    compared = examples[: bisect_left(n_tokens, COMPARED) + 1]
+
+    def batches() -> Iterator[Tuple[List[Doc], List[Doc]]]:
+        for batch in minibatch(progress(compared, len(compared)), teacher.batch_size):
+            docs = [eg.predicted for eg in batch]
+            yield _read(student, docs), _read(teacher, docs)
+
+    order = tag_order(theirs.tag_set, mine.tag_set)
     return (
         take_embeddings(mine.model, theirs.model),
-        take_encoder(mine.model, theirs.model, tag_order(theirs.tag_set, mine.tag_set), batches),
+        take_encoder(mine.model, theirs.model, order, batches()),
     )
 
 
