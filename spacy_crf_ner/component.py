@@ -307,7 +307,8 @@ class CRFEntityRecognizer(TrainablePipe):
         get_examples (Callable[[], Iterable[Example]]): Returns a sample of gold examples.
         nlp (Language): The pipeline.
         labels (Optional[Sequence[str]]): The labels; without them, those in the examples.
-        RAISES: ValueError without any label (E143) or if the model cannot be stored as safetensors.
+        RAISES: ValueError without any label (E143), without any example, or if the model cannot be
+            stored as safetensors.
         """
         validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
         check_storable(self.model)
@@ -325,6 +326,12 @@ class CRFEntityRecognizer(TrainablePipe):
             self.add_label(label)
         self._require_labels()
         docs = [eg.predicted for eg in islice(get_examples(), 10)]
+        if not docs:
+            # spaCy's reader leaves out documents without tokens.
+            raise ValueError(
+                f"[{self.name}] There is no document to initialize the model with. Check that the "
+                "train corpus is not empty."
+            )
         n_tags = len(self.tag_set)
         self.model.get_ref("output_layer").set_dim("nO", n_tags)
         self.model.get_ref("crf").set_dim("nO", n_tags)

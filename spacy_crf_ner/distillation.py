@@ -1,8 +1,6 @@
 """Distillation: trained pipelines annotate a corpus with all that they believe of it, and another
 pipeline learns from that (Hinton et al. 2015, "Distilling the knowledge in a neural network")."""
 
-from bisect import bisect_left
-from itertools import accumulate
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
@@ -26,7 +24,7 @@ from .tags import TagSet
 from .training.teaching import Lesson, keep_lesson, tag_order
 from .training.warm_start import take_embeddings, take_encoder
 
-# How many tokens of a corpus show how a teacher's embeddings follow from its student's.
+# About how many tokens show how a teacher's embeddings follow from its student's.
 COMPARED = 50_000
 
 Progress = Callable[[Iterable[Example], int], Iterable[Example]]
@@ -171,8 +169,8 @@ def _warm_start(
     student: Language, teacher: Language, examples: Sequence[Example], progress: Progress
 ) -> Tuple[int, bool]:
     mine, theirs = _recognizer(student, "The student"), _recognizer(teacher, "The teacher")
-    n_tokens = list(accumulate(len(eg.predicted) for eg in examples))
-    compared = examples[: bisect_left(n_tokens, COMPARED) + 1]
+    n_tokens = sum(len(eg.predicted) for eg in examples)
+    compared = examples[:: n_tokens // COMPARED + 1]
 
     def batches() -> Iterator[Tuple[List[Doc], List[Doc]]]:
         for batch in minibatch(progress(compared, len(compared)), teacher.batch_size):

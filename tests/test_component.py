@@ -156,6 +156,14 @@ def test_no_labels_raise_e143():
         nlp.initialize(lambda: make_examples(nlp, [("今天下雨", [])]))
 
 
+def test_a_corpus_without_documents_is_named():
+    nlp = make_nlp()
+    nlp.config["initialize"]["components"]["crf_ner"] = {"labels": ["PER"]}
+    with pytest.raises(ValueError, match="train corpus is not empty"):
+        # Not a list: spaCy itself refuses an empty one.
+        nlp.initialize(lambda: iter([]))
+
+
 def test_a_new_label_is_learnt_by_a_trained_model():
     nlp, _ = fit(make_nlp())
     pipe = nlp.get_pipe("crf_ner")
