@@ -1,7 +1,7 @@
 """A student that starts from what its teacher has learned."""
 
 from collections import defaultdict
-from typing import Dict, Hashable, Iterable, Iterator, List, Sequence, Tuple
+from typing import Dict, Hashable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.tokens import Doc
@@ -70,7 +70,7 @@ def take_encoder(
     shapes = _shapes(mine)
     if not mine or mine[0].name != "bilstm" or shapes != _shapes(theirs):
         return False
-    for i, _, name in shapes:
+    for i, _, _, name in shapes:
         mine[i].set_param(name, theirs[i].get_param(name).copy())
     B, shift = _regress(_embed(student, teacher, *docs) for docs in batches)
     ops = student.ops
@@ -95,10 +95,11 @@ def _encoder(model: Model) -> List[Model]:
     return [node for node in encode.walk() if node.param_names] if encode else []
 
 
-def _shapes(nodes: List[Model]) -> Dict[Tuple[int, str, str], Tuple[int, ...]]:
+def _shapes(nodes: List[Model]) -> Dict[Tuple[int, str, Optional[int], str], Tuple[int, ...]]:
     """The shapes of all parameters of an encoder, but for those that read its input."""
     return {
-        (i, node.name, name): node.get_param(name).shape
+        # Attention has the same parameters whatever the number of its heads.
+        (i, node.name, node.attrs.get("heads"), name): node.get_param(name).shape
         for i, node in enumerate(nodes)
         for name in node.param_names
         if i or not name.startswith("weight_ih")

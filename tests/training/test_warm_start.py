@@ -6,6 +6,7 @@ import spacy
 from spacy.ml.models.tok2vec import MaxoutWindowEncoder, build_Tok2Vec_model
 from thinc.api import Linear, chain, concatenate, with_array
 
+from spacy_crf_ner.layers.attention import SelfAttentionEncoder
 from spacy_crf_ner.layers.bilstm import BiLSTMEncoder
 from spacy_crf_ner.layers.embed import CharacterEmbed
 from spacy_crf_ner.layers.lexicon import LexiconEmbed
@@ -93,7 +94,7 @@ def test_others_stay_as_they_are(other, taken):
 TEXTS = ["我在北京", "王明到了上海", "他在南京的大学", "你们明天去哪里", "", "苏州河"]
 
 
-def make_tagger(*, width=8, depth=1, hidden=None, encode="bilstm", seed=0):
+def make_tagger(*, width=8, depth=1, hidden=None, encode="bilstm", heads=None, seed=0):
     """A network whose weights are all random. `hidden`: one more embedding, that other networks
     lack; it is linear in the others."""
     docs = [spacy.blank("zh")(text) for text in TEXTS]
@@ -102,6 +103,8 @@ def make_tagger(*, width=8, depth=1, hidden=None, encode="bilstm", seed=0):
         embed = concatenate(chain(embed, with_array(Linear(hidden, 5))), embed)
     cnn = encode == "cnn"
     encode = MaxoutWindowEncoder(5, 1, 2, 1) if cnn else BiLSTMEncoder(width, depth)
+    if heads:
+        encode = SelfAttentionEncoder(encode, heads)
     model = CRFTagger(build_Tok2Vec_model(embed, encode), 3)
     model.initialize(X=docs)
     rng = np.random.default_rng(seed)
@@ -158,7 +161,7 @@ def test_embeddings_of_its_own_are_read_by_regression():
         np.testing.assert_allclose(S @ W.T + b, read, atol=1e-4)
 
 
-@pytest.mark.parametrize("other", [{"width": 4}, {"depth": 2}, {"encode": "cnn"}])
+@pytest.mark.parametrize("other", [{"width": 4}, {"depth": 2}, {"encode": "cnn"}, {"heads": 2}])
 @pytest.mark.parametrize("swapped", [False, True])
 def test_an_encoder_of_another_shape_is_not_taken(other, swapped):
     check_not_taken(*([{}, other] if swapped else [other, {}]))
@@ -166,6 +169,18 @@ def test_an_encoder_of_another_shape_is_not_taken(other, swapped):
 
 def test_an_encoder_that_does_not_begin_with_a_bilstm_is_not_taken():
     check_not_taken({"encode": "cnn"}, {"encode": "cnn"})
+
+
+def test_attention_is_taken_if_it_has_as_many_heads():
+    student, docs = make_tagger(heads=2)
+    teacher, _ = make_tagger(heads=2, seed=1)
+    assert take_encoder(student, teacher, range(3), [(docs, docs)])
+    attention, theirs = (
+        next(node for node in model.walk() if "heads" in node.attrs) for model in (student, teacher)
+    )
+    for name in attention.param_names:
+        np.testing.assert_array_equal(attention.get_param(name), theirs.get_param(name))
+    check_not_taken({"heads": 1}, {"heads": 2})
 
 
 def check_not_taken(mine, theirs):
