@@ -24,7 +24,7 @@ from .tags import TagSet
 from .training.teaching import Lesson, keep_lesson, tag_order
 from .training.warm_start import take_embeddings, take_encoder
 
-# About how many tokens show how a teacher's embeddings follow from its student's.
+# About how many tokens, at most, show how a teacher's embeddings follow from its student's.
 COMPARED = 50_000
 
 Progress = Callable[[Iterable[Example], int], Iterable[Example]]

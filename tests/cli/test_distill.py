@@ -100,6 +100,24 @@ def test_a_student_starts_from_layers_like_its_own(teachers, files):
     assert "taken from the teacher: 2 tables of embeddings, its encoder" in result.output
 
 
+def test_a_start_is_sought_all_over_the_corpus(teachers, files, monkeypatch):
+    fit(make_nlp(), steps=1)[0].to_disk(files / "alike")
+    write_docs(files / "train.spacy", TRAIN)
+    read = []
+
+    def progress(examples, total):
+        read.append(list(examples))
+        return read[-1]
+
+    monkeypatch.setattr("spacy_crf_ner.cli.distill._progress", progress)
+    monkeypatch.setattr("spacy_crf_ner.distillation.COMPARED", 20)
+    result = distill(files / "alike", files, "--raw", files / "raw.txt")
+    assert result.exit_code == 0, result.output
+    compared, taught = ([eg.predicted.text for eg in examples] for examples in read)
+    assert 1 < len(compared) < len(taught)
+    assert compared == taught[:: len("".join(taught)) // 20 + 1]
+
+
 def test_what_cannot_be_is_an_error_before_training(teachers, files):
     def error(teacher, *options):
         result = distill(teacher, files, *options)
