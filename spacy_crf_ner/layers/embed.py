@@ -16,8 +16,8 @@ from thinc.types import Floats2d, Ints2d
 BIGRAMS = ("BIGRAM_LEFT", "BIGRAM_RIGHT")
 TYPE = "TYPE"
 AFFIX = re.compile("(PREFIX|SUFFIX)_[1-9]")
-# The CJK characters that Unicode 15.0 calls numeric. Not asked of Python, whose table changes: 3.13
-# has 京 and 两 as well, and what is trained under one Python must see the same under another.
+# The characters of the CJK block (U+4E00 on) that Unicode 15.0 calls numeric. Not asked of Python,
+# where 3.13 has 京 and 两 as well: what is trained under one must see the same under another.
 NUMERALS = frozenset(
     "一七万三九二五亖亿什仟仨伍佰億兆兩八六十千卄卅卌叁参參叄四壱壹幺廾廿弌弍弎弐拾捌柒漆玖百肆萬貮貳贰阡陆陌陸零"
 )
