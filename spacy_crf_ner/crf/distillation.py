@@ -4,7 +4,6 @@ Wang et al. (2021), "Structural knowledge distillation: tractably distilling inf
 structured predictor".
 """
 
-from dataclasses import replace
 from typing import Any, NamedTuple, Optional, Tuple
 
 import torch
@@ -34,14 +33,7 @@ def expectations(potentials: Potentials) -> Expectations:
     potentials (Potentials): The scores.
     RETURNS (Expectations): In float64 on the CPU, elsewhere in float32 or better.
     """
-    p = potentials.precise()
-    found = []
-    # One by one, since the recursions sum the pairs of all sequences up.
-    for length, emissions in zip(p.lengths, p.emissions.split(p.lengths.tolist())):
-        sums = recursions.Sums(replace(p, emissions=emissions, lengths=length[None]))
-        found.append(sums.posteriors(emissions.new_ones(len(emissions))))
-    tags, pairs = zip(*found)
-    return Expectations(torch.cat(tags), torch.stack(pairs))
+    return Expectations(*recursions.Sums(potentials.precise()).expectations())
 
 
 def cross_entropy(p: Potentials, expected: Expectations) -> Tensor:

@@ -109,7 +109,9 @@ class _LogLikelihood(torch.autograd.Function):
         tags, pairs = ctx.sums.posteriors(-weights)
         tags.scatter_add_(1, ctx.tags[:, None], weights[:, None].to(tags.dtype))
         weights = weights[1:] * p.follows[1:]
-        found = torch.bincount(_pairs(p, ctx.tags), weights, minlength=pairs.numel())
+        # Not bincount, which waits for a GPU to say which number is the highest.
+        found = pairs.new_zeros(pairs.numel())
+        found.index_add_(0, _pairs(p, ctx.tags), weights.to(pairs.dtype))
         return (*gradients(p, tags, pairs + found.view_as(pairs)), None, None)
 
 

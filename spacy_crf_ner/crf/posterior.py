@@ -1,5 +1,6 @@
 """What a linear-chain CRF believes: exact probabilities of tags, of segments and of taggings."""
 
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import Tuple
@@ -18,6 +19,8 @@ class Posterior:
     It is a Markov chain from the first token of a sequence to the last (Lafferty et al. 2001), so
     all follows from the probabilities of the first tag and of each tag after each. These are taken
     token by token, which loses no precision in long sequences.
+
+    log_z (Tensor): (B,) float64 log-partitions.
     """
 
     def __init__(self, potentials: Potentials) -> None:
@@ -27,6 +30,20 @@ class Posterior:
         """
         self._p = potentials.precise()
         self._sums = recursions.Sums(self._p)
+        self.log_z = self._sums.log_z
+
+    def cpu(self) -> "Posterior":
+        """The same on the CPU, for a search that asks for a little at a time: on a GPU each answer
+        would have to be waited for.
+
+        RETURNS (Posterior): The posterior.
+        """
+        if self._p.emissions.device.type == "cpu":
+            return self
+        other = copy(self)
+        other.marginals, other._following = torch.stack([self.marginals, self._following]).cpu()
+        other._p, other.log_z = self._p.cpu(), self.log_z.cpu()
+        return other
 
     @cached_property
     def marginals(self) -> Tensor:
@@ -45,7 +62,7 @@ class Posterior:
         tags (Tensor): (N,) int64.
         RETURNS (Tensor): (B,) float64.
         """
-        return path_scores(self._p, tags) - self._sums.log_z
+        return path_scores(self._p, tags) - self.log_z
 
     def segments(self, starts: Tensor, ends: Tensor, tags: Tensor, goes_on: Tensor) -> Tensor:
         """The probability that just these tokens are a segment: that each has the tag it has in a
@@ -94,7 +111,7 @@ def k_best_tags(potentials: Potentials, k: int) -> Tuple[Tensor, Tensor]:
         probabilities, 0 where a sequence has fewer possible taggings.
     """
     p = potentials.precise()
-    tags, scores = recursions.k_best(p.map(Tensor.cpu), k)
+    tags, scores = recursions.k_best(p.cpu(), k)
     log_z = recursions.Sums(p).log_z
     return tags.to(log_z.device), (scores.to(log_z.device) - log_z[:, None]).exp()
 

@@ -36,30 +36,27 @@ class Potentials:
     @cached_property
     def sequences(self) -> Tensor:
         """(N,) int64: the sequence of each token."""
-        # Told its size, torch need not ask the device for it.
-        lengths, n_tokens = self.lengths.to(self.emissions.device), len(self.emissions)
-        indices = torch.arange(len(lengths), device=lengths.device)
-        return torch.repeat_interleave(indices, lengths, output_size=n_tokens)
+        return self._to_device(torch.repeat_interleave(self.lengths))
 
     @cached_property
     def firsts(self) -> Tensor:
         """The first token of each sequence that is not empty."""
-        starts = self.lengths.cumsum(0) - self.lengths
-        return starts[self.lengths > 0].to(self.emissions.device)
+        return self._to_device(self._starts)
 
     @cached_property
     def lasts(self) -> Tensor:
         """The last token of each sequence that is not empty."""
-        ends = self.lengths.cumsum(0)
-        return ends[self.lengths > 0].to(self.emissions.device) - 1
+        return self._to_device((self.lengths.cumsum(0) - 1)[self.lengths > 0])
 
     @cached_property
     def follows(self) -> Tensor:
         """(N,) bool: whether each token follows another one in its sequence."""
-        is_first = torch.zeros(len(self.emissions), dtype=torch.bool)
-        starts = self.lengths.cumsum(0) - self.lengths
-        is_first[starts[self.lengths > 0]] = True
-        return (~is_first).to(self.emissions.device)
+        return self._to_device(self._follows)
+
+    @cached_property
+    def seconds(self) -> Tensor:
+        """The tokens that follow another one in their sequence: the second of each pair."""
+        return self._to_device(self._follows.nonzero()[:, 0])
 
     def constrained(
         self,
@@ -94,6 +91,16 @@ class Potentials:
             dtype = torch.promote_types(dtype, scores.dtype)
         return self.map(lambda scores: scores.detach().to(dtype))
 
+    def cpu(self) -> "Potentials":
+        """The scores on the CPU.
+
+        RETURNS (Potentials): The same scores, in as few copies from a device as there can be.
+        """
+        n_tags = len(self.start)
+        rows = torch.cat([self.emissions, self.start[None], self.transitions, self.end[None]]).cpu()
+        emissions, start, transitions, end = rows.split([len(self.emissions), 1, n_tags, 1])
+        return Potentials(emissions, self.lengths, start[0], transitions, end[0])
+
     def map(self, function: Callable[[Tensor], Tensor]) -> "Potentials":
         """Apply a function to each part of the scores.
 
@@ -107,6 +114,21 @@ class Potentials:
             function(self.transitions),
             function(self.end),
         )
+
+
+    @property
+    def _starts(self) -> Tensor:
+        return (self.lengths.cumsum(0) - self.lengths)[self.lengths > 0]
+
+    @property
+    def _follows(self) -> Tensor:
+        follows = torch.ones(len(self.emissions), dtype=torch.bool)
+        follows[self._starts] = False
+        return follows
+
+    def _to_device(self, indices: Tensor) -> Tensor:
+        # Not blocking: a GPU is told what to copy, and not waited for.
+        return indices.to(self.emissions.device, non_blocking=True)
 
 
 def _bar(scores: Tensor, legal: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from thinc.types import Floats2d, Ragged
 from torch import Tensor
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-from .padding import groups_of_similar_length, take_rows
+from .padding import groups_of_similar_length, to_device
 from .torch_function import apply_torch
 
 
@@ -146,22 +146,32 @@ def _attention(
     """(N, nO) to (N, nO). Blocks that see similarly many tokens are padded and attend together."""
     queries, keys, values = linear(X, query), linear(X, key), linear(X, value)
     first, last, seen_first, seen_last = blocks.T
-    outputs: List[Tensor] = []
+    # For each group: the tokens that attend, those that they see, and where the former are.
+    shapes: List[Tuple[int, int]] = []
+    rows: List[np.ndarray] = []
+    visible: List[np.ndarray] = []
     tokens: List[np.ndarray] = []
     for group in groups_of_similar_length(seen_last - seen_first):
         asking, real = _padded(first[group], last[group])
-        seen, visible = _padded(seen_first[group], seen_last[group])
+        seen, can_be_seen = _padded(seen_first[group], seen_last[group])
+        shapes.append(seen.shape)
+        rows += [asking.ravel(), seen.ravel(), np.flatnonzero(real)]
+        visible.append(can_be_seen.ravel())
+        tokens.append(asking[real])
+    *on_device, order = to_device([*rows, np.concatenate(tokens).argsort()], X.device)
+    masks = to_device(visible, X.device)
+    outputs: List[Tensor] = []
+    for i, (n_blocks, n_seen) in enumerate(shapes):
+        asking, seen, real = on_device[3 * i : 3 * i + 3]
         attended = scaled_dot_product_attention(
-            _split(queries, asking, heads),
-            _split(keys, seen, heads),
-            _split(values, seen, heads),
-            attn_mask=torch.from_numpy(visible[:, None, None]).to(X.device),
+            _split(queries, asking, n_blocks, heads),
+            _split(keys, seen, n_blocks, heads),
+            _split(values, seen, n_blocks, heads),
+            attn_mask=masks[i].view(n_blocks, 1, 1, n_seen),
         )
         attended = attended.transpose(1, 2).reshape(-1, X.shape[1])
-        outputs.append(take_rows(attended, np.flatnonzero(real)))
-        tokens.append(asking[real])
-    order = np.concatenate(tokens).argsort()
-    return linear(take_rows(torch.cat(outputs), order), output)
+        outputs.append(attended.index_select(0, real))
+    return linear(torch.cat(outputs).index_select(0, order), output)
 
 
 def _padded(first: np.ndarray, last: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -172,6 +182,6 @@ def _padded(first: np.ndarray, last: np.ndarray) -> Tuple[np.ndarray, np.ndarray
     return np.minimum(tokens, last[:, None] - 1), real
 
 
-def _split(X: Tensor, rows: np.ndarray, heads: int) -> Tensor:
-    """X[rows], (B, T) rows, by heads: (B, heads, T, nO / heads)."""
-    return take_rows(X, rows.ravel()).view(*rows.shape, heads, -1).transpose(1, 2)
+def _split(X: Tensor, tokens: Tensor, n_blocks: int, heads: int) -> Tensor:
+    """The rows of tokens, block after block, by heads: (blocks, heads, tokens, nO / heads)."""
+    return X.index_select(0, tokens).view(n_blocks, -1, heads, X.shape[1] // heads).transpose(1, 2)

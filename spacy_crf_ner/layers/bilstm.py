@@ -4,8 +4,10 @@ thinc's `PyTorchLSTM`, which `spacy.TorchBiLSTMEncoder.v1` uses, runs the backwa
 the padding first, so that a document's vectors depend on its batch.
 """
 
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Callable, Dict, List, Literal, Optional, Tuple
+from threading import Lock
+from typing import Any, Callable, Dict, Iterator, List, Literal, Optional, Tuple
 
 import numpy as np
 import torch
@@ -22,12 +24,13 @@ from thinc.api import (
 from thinc.types import Floats2d, Ragged
 from torch import Tensor
 
-from .padding import groups_of_similar_length, take_rows
+from .padding import groups_of_similar_length, to_device
 from .torch_function import apply_torch
 
 Precision = Literal["float32", "bfloat16"]
 
 DIRECTIONS = ("", "_reverse")
+TF32_LOCK = Lock()
 
 
 def BiLSTMEncoder(
@@ -47,7 +50,9 @@ def BiLSTMEncoder(
     layer_norm (bool): Whether each layer's output is normalized (Ba et al. 2016).
     precision (Literal["float32", "bfloat16"]): What training computes the LSTMs in; weights and all
         else stay float32, and so do predictions, which would otherwise depend on their batch.
-        "bfloat16" is faster on CPUs with AMX (Intel since 2023) and on GPUs.
+        "bfloat16" is faster on CPUs with AMX (Intel since 2023), and on GPUs if cuDNN is 9.13 or
+        newer. On GPUs since Ampere, training in "float32" lets cuDNN round the factors of its
+        products to TF32; prediction does not.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, for `spacy.Tok2Vec.v2`.
     RAISES: ValueError for an odd or non-positive width, a depth below 1, a dropout outside [0, 1).
     """
@@ -138,9 +143,12 @@ def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters:
     what pads it comes after and changes nothing. A packed bidirectional LSTM computes the same, but
     takes twice the time on a CPU, where only unpacked ones run in oneDNN."""
     X = X.to(dtype)
-    weights = {name: parameter.to(dtype) for name, parameter in parameters.items()}
+    weights = [_direction_weights(parameters, direction, dtype) for direction in DIRECTIONS]
     starts = lengths.cumsum() - lengths
-    outputs: List[Tensor] = []
+    shapes: List[Tuple[int, int]] = []
+    # For each group: the tokens that each direction reads, and where the states of the group's
+    # tokens then are.
+    rows: List[np.ndarray] = []
     tokens: List[np.ndarray] = []
     for group in groups_of_similar_length(lengths):
         length, start = lengths[group, None], starts[group, None]
@@ -149,24 +157,69 @@ def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters:
         forward = start + np.minimum(steps, length - 1)
         backward = start + np.maximum(length - 1 - steps, 0)
         tokens.append(forward[real])
-        # Where the states of those tokens are: at their step, and at their step from the end.
+        # At their step, and at their step from the end.
         padded = np.arange(real.size).reshape(real.shape)
         mirrored = (padded[:, :1] + np.maximum(length - 1 - steps, 0))[real]
-        forward_states = _lstm(X, forward, weights, DIRECTIONS[0])
-        backward_states = _lstm(X, backward, weights, DIRECTIONS[1])
-        states = [take_rows(forward_states, padded[real]), take_rows(backward_states, mirrored)]
+        shapes.append(real.shape)
+        rows += [forward.ravel(), backward.ravel(), padded[real], mirrored]
+    *on_device, order = to_device([*rows, np.concatenate(tokens).argsort()], X.device)
+    outputs: List[Tensor] = []
+    for i, shape in enumerate(shapes):
+        read, found = on_device[4 * i : 4 * i + 2], on_device[4 * i + 2 : 4 * i + 4]
+        states = [
+            _lstm(X.index_select(0, tokens).view(*shape, -1), weight).index_select(0, places)
+            for tokens, places, weight in zip(read, found, weights)
+        ]
         outputs.append(torch.cat(states, dim=1))
-    order = np.concatenate(tokens).argsort()
-    return take_rows(torch.cat(outputs).float(), order)
+    return torch.cat(outputs).float().index_select(0, order)
 
 
-def _lstm(X: Tensor, rows: np.ndarray, weights: Dict[str, Tensor], direction: str) -> Tensor:
-    """Run one direction over X[rows], (B, T) rows; returns the states, (B * T, H)."""
+def _direction_weights(
+    parameters: Dict[str, Tensor], direction: str, dtype: torch.dtype
+) -> List[Tensor]:
+    """The weights of one direction, one after another in memory: cuDNN would otherwise warn, and
+    put them together at each call."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    parameters = [weights[f"{name}_l0{direction}"] for name in names]
-    inputs = take_rows(X, rows.ravel()).view(*rows.shape, -1)
-    zeros = X.new_zeros(1, len(rows), parameters[1].shape[1])
-    # torch.lstm is what torch.nn.LSTM calls; it takes the weights as arguments.
-    # The last ones: biases, layers, dropout, training, bidirectional, batch first.
-    states, _, _ = torch.lstm(inputs, (zeros, zeros), parameters, True, 1, 0.0, False, False, True)
+    weights = [parameters[f"{name}_l0{direction}"] for name in names]
+    flat = torch.cat([weight.flatten() for weight in weights]).to(dtype)
+    parts = flat.split([weight.numel() for weight in weights])
+    return [part.view_as(weight) for part, weight in zip(parts, weights)]
+
+
+def _lstm(inputs: Tensor, weights: List[Tensor]) -> Tensor:
+    """Run one direction over (B, T, nI) inputs; returns the states, (B * T, H)."""
+    zeros = inputs.new_zeros(1, len(inputs), weights[1].shape[1])
+    is_train = torch.is_grad_enabled()
+    with no_tf32() if inputs.is_cuda and not is_train else nullcontext():
+        # What torch.nn.LSTM calls; it takes the weights as arguments.
+        states, _, _ = torch.lstm(
+            input=inputs,
+            hx=(zeros, zeros),
+            params=weights,
+            has_biases=True,
+            num_layers=1,
+            dropout=0.0,
+            train=is_train,  # cuDNN has no backward pass otherwise
+            bidirectional=False,
+            batch_first=True,
+        )
     return states.reshape(-1, states.shape[-1])
+
+
+@contextmanager
+def no_tf32() -> Iterator[None]:
+    """Have cuDNN compute LSTMs in float32, and not in TF32, as it does on GPUs since Ampere: it
+    keeps only 10 bits of the mantissa of each factor. The setting is the process's, hence the
+    lock: a second thread must neither change it back too early nor take it for the user's."""
+    # torch 2.9 replaced one setting by another, and warns of the old one.
+    settings: Any = torch.backends.cudnn
+    name, value = "allow_tf32", False
+    if hasattr(settings.rnn, "fp32_precision"):
+        settings, name, value = settings.rnn, "fp32_precision", "ieee"
+    with TF32_LOCK:
+        before = getattr(settings, name)
+        setattr(settings, name, value)
+        try:
+            yield
+        finally:
+            setattr(settings, name, before)

@@ -1,6 +1,6 @@
 """What layers need that pad sequences for a while."""
 
-from typing import Iterator
+from typing import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,14 +11,15 @@ from torch import Tensor
 MAX_PADDING = 1.5
 
 
-def take_rows(X: Tensor, rows: np.ndarray) -> Tensor:
-    """Look up rows.
+def to_device(arrays: Sequence[np.ndarray], device: torch.device) -> Sequence[Tensor]:
+    """Copy arrays to a device, all at once: each copy to a GPU costs as much as a small kernel.
 
-    X (Tensor): (N, width).
-    rows (np.ndarray): (M,) which rows; any of them several times.
-    RETURNS (Tensor): (M, width).
+    arrays (Sequence[np.ndarray]): One-dimensional and of one type, at least one.
+    device (torch.device): The device.
+    RETURNS (Sequence[Tensor]): The same as tensors.
     """
-    return X.index_select(0, torch.from_numpy(rows).to(X.device))
+    together = torch.from_numpy(np.concatenate(arrays)).to(device)
+    return together.split([len(array) for array in arrays])
 
 
 def groups_of_similar_length(lengths: np.ndarray) -> Iterator[np.ndarray]:

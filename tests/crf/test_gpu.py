@@ -1,5 +1,6 @@
 """The Triton kernels against the reference: on a GPU where there is one, else interpreted."""
 
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 
@@ -61,7 +62,7 @@ def results_of(module, p):
     return [*module.forward(p), betas, module.viterbi(p)]
 
 
-@pytest.mark.parametrize("n_tags", [1, 2, 5, 17, 41])
+@pytest.mark.parametrize("n_tags", [1, 2, 5, 16, 17, 41])
 def test_like_the_reference(n_tags):
     check(make_potentials(n_tags))
 
@@ -70,9 +71,48 @@ def test_double_precision():
     check(make_potentials(5).map(torch.Tensor.double))
 
 
-@pytest.mark.parametrize(("n_tags", "lengths"), [(70, [2, 3]), (200, [3])])
-def test_many_tags(n_tags, lengths):
-    check(make_potentials(n_tags, lengths))
+@pytest.mark.parametrize("n_tags", [64, 65, 128, 129, 257])
+def test_many_tags(n_tags):
+    check(make_potentials(n_tags, [2, 0, 1]))
+
+
+def test_posteriors_and_pairs_of_sequences():
+    p = make_potentials(5)
+    weights = torch.rand(sum(LENGTHS), generator=torch.Generator().manual_seed(0))
+    expected = reference.posteriors(p, reference.forward(p)[0], weights)
+    q = p.map(lambda scores: scores.to(DEVICE))
+    alphas, _ = gpu.forward(q)
+    for ours, theirs in zip(gpu.posteriors(q, alphas, weights.to(DEVICE)), expected):
+        torch.testing.assert_close(ours.cpu(), theirs, rtol=1e-5, atol=1e-6)
+    pairs = reference.pairs_of_sequences(q, alphas, gpu.backward(q)).cpu()
+    assert pairs.shape == (len(LENGTHS), 5, 5)
+    # A pair for each token but the first ones.
+    numbers = [max(length - 1, 0) for length in LENGTHS]
+    torch.testing.assert_close(pairs.sum((1, 2)), torch.tensor(numbers).float())
+    _, of_all = reference.posteriors(p, reference.forward(p)[0], torch.ones(sum(LENGTHS)))
+    torch.testing.assert_close(pairs.sum(0), of_all, rtol=1e-5, atol=1e-5)
+
+
+def test_the_reference_takes_over_where_kernels_cannot_be_launched(monkeypatch):
+    calls = []
+
+    def run(*arguments):
+        calls.append(arguments)
+        raise RuntimeError("Failed to find C compiler")
+
+    monkeypatch.setattr(gpu, "_run", run)
+    monkeypatch.setattr(gpu, "failed", False)
+    p = make_potentials(5).map(lambda scores: scores.to(DEVICE))
+    with pytest.warns(UserWarning, match="RuntimeError: Failed to find C compiler.*gcc"):
+        alphas, _ = gpu.forward(p)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for ours, theirs in zip(results_of(gpu, p), results_of(reference, p)):
+            assert torch.equal(ours, theirs)
+        weights = torch.ones(sum(LENGTHS), device=DEVICE)
+        tags, _ = gpu.posteriors(p, alphas, weights)
+    torch.testing.assert_close(tags.sum(1), weights)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("n_labels", [0, 1, 4, 10])

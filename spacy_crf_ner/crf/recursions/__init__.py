@@ -3,6 +3,7 @@
 `reference` is in torch and always right, `cpu` is compiled by numba, `gpu` in Triton.
 """
 
+from dataclasses import replace
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Tuple
@@ -33,7 +34,7 @@ class Sums:
         # The compiled ones read any precision, and sum in float64.
         self._potentials = potentials if self._module is cpu else potentials.precise()
         self._state, self.log_z = self._module.forward(self._potentials)
-        if not torch.isfinite(self.log_z).all():
+        if self._is_limited and not torch.isfinite(self.log_z).all():
             self._fall_back()
 
     def posteriors(self, weights: Tensor) -> Tuple[Tensor, Tensor]:
@@ -44,10 +45,31 @@ class Sums:
         """
         tags, pairs = self._posteriors(weights)
         # What float64 cannot hold on the way back shows at the first tokens, or in their pairs.
-        if not torch.isfinite(tags[self._potentials.firsts].sum() + pairs.sum()):
+        if self._is_limited and not torch.isfinite(
+            tags[self._potentials.firsts].sum() + pairs.sum()
+        ):
             self._fall_back()
             return self._posteriors(weights)
         return tags, pairs
+
+    def expectations(self) -> Tuple[Tensor, Tensor]:
+        """How often tags and pairs of tags are to be expected, sequence by sequence.
+
+        RETURNS (Tuple[Tensor, Tensor]): (N, C) probabilities of each token's tags and (B, C, C)
+            expected numbers of each pair of neighbouring tags.
+        """
+        p = self._potentials
+        if not self._is_limited:
+            betas = self.backward()
+            tags = torch.softmax(self._state + betas, dim=1)
+            return tags, reference.pairs_of_sequences(p, self._state, betas)
+        # One by one, since what is fast on a CPU adds up the pairs of all sequences.
+        found = []
+        for length, emissions in zip(p.lengths, p.emissions.split(p.lengths.tolist())):
+            sums = Sums(replace(p, emissions=emissions, lengths=length[None]))
+            found.append(sums.posteriors(emissions.new_ones(len(emissions))))
+        tags, pairs = zip(*found)
+        return torch.cat(tags), torch.stack(pairs)
 
     def backward(self) -> Tensor:
         """See `reference.backward`.
@@ -55,7 +77,15 @@ class Sums:
         RETURNS (Tensor): (N, C) log-sums over what follows each token, up to a constant for each.
         """
         betas = self._module.backward(self._potentials)
-        return reference.backward(self._raw.precise()) if betas.isnan().any() else betas
+        if self._is_limited and betas.isnan().any():
+            return reference.backward(self._raw.precise())
+        return betas
+
+    @property
+    def _is_limited(self) -> bool:
+        """Whether scores may be too far apart. Only the CPU's sums are not taken over logarithms;
+        of others it is not asked, since a GPU would have to be waited for."""
+        return self._module is cpu
 
     def _posteriors(self, weights: Tensor) -> Tuple[Tensor, Tensor]:
         weights = weights.to(self._potentials.start.dtype)

@@ -8,6 +8,7 @@ imported) the kernels run on the CPU, slowly.
 Tags are padded to a power of two, as Triton wants it, with lanes that score -inf everywhere.
 """
 
+import warnings
 from dataclasses import replace
 from typing import Tuple
 
@@ -19,6 +20,13 @@ from torch import Tensor
 from ..potentials import Potentials
 from . import reference
 
+FAILED = (
+    "The CRF's Triton kernels could not be run ({error}). From now on torch computes instead, with "
+    "the same results, but several times slower. Triton compiles its kernels when they are first "
+    "used, for which it needs a C compiler and Python's headers, such as Debian's packages gcc and "
+    "python3-dev. `python -m spacy crf doctor` says what is missing."
+)
+failed = False
 
 def forward(p: Potentials) -> Tuple[Tensor, Tensor]:
     """The same as `reference.forward`.
@@ -28,8 +36,9 @@ def forward(p: Potentials) -> Tuple[Tensor, Tensor]:
     """
     alphas = p.emissions.new_empty(p.emissions.shape)
     log_z = p.emissions.new_zeros(len(p.lengths), dtype=torch.float64)
-    _launch(_forward, p, alphas, log_z)
-    return alphas, log_z
+    if _launch(_forward, p, alphas, log_z):
+        return alphas, log_z
+    return reference.forward(p)
 
 
 def posteriors(p: Potentials, alphas: Tensor, weights: Tensor) -> Tuple[Tensor, Tensor]:
@@ -52,8 +61,9 @@ def backward(p: Potentials) -> Tensor:
     betas = p.emissions.new_empty(p.emissions.shape)
     # Transposed in memory, not by its strides: Triton spreads a block over the threads along the
     # axis that is contiguous, and the sums are cheaper along the other one.
-    _launch(_backward, replace(p, transitions=p.transitions.T), betas)
-    return betas
+    if _launch(_backward, replace(p, transitions=p.transitions.T), betas):
+        return betas
+    return reference.backward(p)
 
 
 def viterbi(p: Potentials) -> Tensor:
@@ -64,14 +74,34 @@ def viterbi(p: Potentials) -> Tensor:
     """
     came_from = p.emissions.new_empty(p.emissions.shape, dtype=torch.int16)
     best = p.emissions.new_empty(len(p.emissions), dtype=torch.int64)
-    _launch(_viterbi, p, came_from, best)
-    return best
+    if _launch(_viterbi, p, came_from, best):
+        return best
+    return reference.viterbi(p)
 
 
-def _launch(kernel: triton.JITFunction, p: Potentials, *results: Tensor) -> None:
+def _launch(kernel: triton.JITFunction, p: Potentials, *results: Tensor) -> bool:
+    """Run a kernel.
+
+    RETURNS (bool): Whether it ran. Once one could not, none is tried again.
+    """
+    global failed
     if not len(p.emissions):
-        return
-    offsets = torch.cat([p.lengths.new_zeros(1), p.lengths.cumsum(0)]).to(p.emissions.device)
+        return True
+    if failed:
+        return False
+    try:
+        _run(kernel, p, *results)
+    except Exception as error:
+        # Triton needs a C compiler and Python's headers, but only says so at the first launch, in
+        # exceptions of all kinds.
+        failed = True
+        warnings.warn(FAILED.format(error=f"{type(error).__name__}: {error}"), stacklevel=1)
+    return not failed
+
+
+def _run(kernel: triton.JITFunction, p: Potentials, *results: Tensor) -> None:
+    offsets = torch.cat([p.lengths.new_zeros(1), p.lengths.cumsum(0)])
+    offsets = offsets.to(p.emissions.device, non_blocking=True)
     scores = (p.emissions, p.start, p.transitions, p.end)
     n_tags = len(p.start)
     # Less than 8 transitions to a thread of one warp would gain nothing.

@@ -4,7 +4,7 @@ All in log space, step by step over the sequences that are still going on, so th
 padding. What the faster ones are tested against, and the fallback where they do not apply.
 """
 
-from typing import List, NamedTuple, Tuple
+from typing import Iterator, List, NamedTuple, Tuple
 
 import torch
 from torch import Tensor
@@ -87,12 +87,32 @@ def combine(p: Potentials, alphas: Tensor, betas: Tensor, weights: Tensor) -> Tu
     weights (Tensor): (N,) how much each token counts.
     RETURNS (Tuple[Tensor, Tensor]): (N, C) and (C, C).
     """
-    following = p.emissions + betas
     pairs = torch.zeros_like(p.transitions)
-    for to in p.follows.nonzero()[:, 0].split(PAIRS_AT_A_TIME):
-        scores = alphas[to - 1, :, None] + p.transitions + following[to, None, :]
-        pairs += (weights[to] @ torch.softmax(scores.flatten(1), dim=1)).view_as(pairs)
+    for seconds, probabilities in _pairs(p, alphas, betas):
+        pairs += (weights[seconds] @ probabilities).view_as(pairs)
     return torch.softmax(alphas + betas, dim=1) * weights[:, None], pairs
+
+
+def pairs_of_sequences(p: Potentials, alphas: Tensor, betas: Tensor) -> Tensor:
+    """The expected number of each pair of tags in each sequence.
+
+    p (Potentials): The scores.
+    alphas (Tensor): (N, C), what `forward` returned.
+    betas (Tensor): (N, C), what `backward` returned.
+    RETURNS (Tensor): (B, C, C), [sequence, each tag, the next].
+    """
+    pairs = p.emissions.new_zeros(len(p.lengths), p.transitions.numel())
+    for seconds, probabilities in _pairs(p, alphas, betas):
+        pairs.index_add_(0, p.sequences[seconds], probabilities)
+    return pairs.view(-1, *p.transitions.shape)
+
+
+def _pairs(p: Potentials, alphas: Tensor, betas: Tensor) -> Iterator[Tuple[Tensor, Tensor]]:
+    """Some (M,) second tokens of pairs at a time, and the (M, C * C) probabilities of their tags."""
+    following = p.emissions + betas
+    for seconds in p.seconds.split(PAIRS_AT_A_TIME):
+        scores = alphas[seconds - 1, :, None] + p.transitions + following[seconds, None, :]
+        yield seconds, torch.softmax(scores.flatten(1), dim=1)
 
 
 def viterbi(p: Potentials) -> Tensor:
