@@ -78,8 +78,7 @@ def fit_temperature(pipe: CRFEntityRecognizer, examples: Iterable[Example]) -> f
         tags = np.concatenate([gold_tags(eg, pipe.tag_set) for eg in batch])
         if (tags != MISSING).any():
             potentials = pipe.potentials([eg.predicted for eg in batch])
-            device = potentials.emissions.device
-            batches.append((potentials, torch.from_numpy(tags).to(device)))
+            batches.append((potentials, tags))
     if not batches:
         raise ValueError("There is no annotation to fit the temperature to.")
     log_temperature = torch.zeros(1, dtype=torch.float64, requires_grad=True)

@@ -1,6 +1,6 @@
 """The pipe `crf_ner`: documents in, `doc.ents` out."""
 
-import os
+import math
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -22,8 +22,9 @@ from thinc.api import Model, Optimizer, set_dropout_rate, torch2xp, xp2torch
 from .constraints import allowed_tags, blocked_tokens
 from .crf import Potentials, best_tags, k_best_tags, minimum_risk_tags
 from .gold import gold_tags, incorrect_spans, survey_gold
+from .layers.device import use_device
 from .layers.tagger import Scores
-from .loss import IncorrectSpan, constrain, negative_log_likelihood
+from .loss import IncorrectSpan, constrain, negative_log_likelihood, upload
 from .spans import Entity, best_entities, probable_spans, split_tags, with_confidences
 from .tags import Scheme, TagSet
 from .training.learn_rates import finish_update
@@ -33,11 +34,6 @@ from .training.teaching import add_lessons
 from .weights import check_storable, from_safetensors, to_safetensors
 
 Decoding = Literal["viterbi", "minimum_risk", "entities"]
-
-# OpenMP's threads do not survive a fork: a child of `nlp.pipe(n_process=2)` would wait for them
-# forever at its first parallel operation in torch. One thread a process needs none.
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
-    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class CRFEntityRecognizer(TrainablePipe):
@@ -139,8 +135,6 @@ class CRFEntityRecognizer(TrainablePipe):
             return [[] for _ in docs]
         potentials = self.potentials(docs)
         allowed = allowed_tags(docs, self.tag_set, keep_ents=not self.overwrite_ents)
-        if allowed is not None:
-            allowed = torch.from_numpy(allowed).to(potentials.emissions.device)
         potentials = constrain(potentials, self.tag_set, allowed)
         if self.decoding == "entities":
             return best_entities(potentials, self.tag_set, self.threshold)
@@ -183,7 +177,8 @@ class CRFEntityRecognizer(TrainablePipe):
         docs (Sequence[Doc]): The documents, at least one with a token.
         RETURNS (Potentials): The scores, divided by the temperature.
         """
-        potentials = self._to_potentials(self.model.predict(docs))
+        self._use_device()
+        potentials = self._to_potentials(self.model.predict(docs), docs)
         temperature = self.cfg["temperature"]
         # The best tagging is the same at any temperature, the confidences are not.
         return potentials if temperature == 1 else potentials.map(lambda x: x / temperature)
@@ -235,17 +230,16 @@ class CRFEntityRecognizer(TrainablePipe):
         """
         validate_examples(examples, "CRFEntityRecognizer.get_loss")
         examples = list(examples)
-        raw = self._to_potentials(scores, requires_grad=True)
-        gold = np.concatenate([gold_tags(eg, self.tag_set) for eg in examples])
-        tags = torch.from_numpy(gold).to(raw.emissions.device)
+        docs = [eg.predicted for eg in examples]
+        raw = self._to_potentials(scores, docs, requires_grad=True)
+        tags = np.concatenate([gold_tags(eg, self.tag_set) for eg in examples])
         incorrect = self._incorrect_spans(examples)
         loss = negative_log_likelihood(raw, tags, self.tag_set, incorrect)
         if self.extras.cross_entropy:
-            of_tokens = self.extras.cross_entropy * token_loss(raw.emissions, tags, self.extras)
+            known = upload(tags, raw.emissions.device)
+            of_tokens = self.extras.cross_entropy * token_loss(raw.emissions, known, self.extras)
             loss = loss.index_add(0, raw.sequences, of_tokens.double())
         loss = add_lessons(loss, raw, examples, self.tag_set).mean()
-        if not torch.isfinite(loss):
-            raise ValueError(Errors.E910.format(name=self.name))
         d_emissions, d_start, d_transitions, d_end = torch.autograd.grad(
             loss, [raw.emissions, raw.start, raw.transitions, raw.end]
         )
@@ -256,7 +250,11 @@ class CRFEntityRecognizer(TrainablePipe):
             torch2xp(d_transitions),
             torch2xp(d_end),
         )
-        return loss.item(), gradient
+        # Last, because it waits for a GPU, which by now has all to do that it is to do.
+        value = loss.item()
+        if not math.isfinite(value):
+            raise ValueError(Errors.E910.format(name=self.name))
+        return value, gradient
 
     def update(
         self,
@@ -281,6 +279,7 @@ class CRFEntityRecognizer(TrainablePipe):
         docs = [eg.predicted for eg in examples]
         if not any(len(doc) for doc in docs):
             return losses
+        self._use_device()
         set_dropout_rate(self.model, drop)
         loss = partial(self.get_loss, examples)
         losses[self.name] += backpropagate(self.model, docs, loss, self.extras)
@@ -403,12 +402,18 @@ class CRFEntityRecognizer(TrainablePipe):
     def _is_initialized(self) -> bool:
         return bool(self.model.get_ref("crf").has_param("transitions"))
 
-    def _to_potentials(self, scores: Scores, requires_grad: bool = False) -> Potentials:
+    def _use_device(self) -> None:
+        use_device(self.model.ops, self.model.get_ref("crf").get_param("transitions"))
+
+    def _to_potentials(
+        self, scores: Scores, docs: Sequence[Doc], requires_grad: bool = False
+    ) -> Potentials:
         tensors = [
             xp2torch(array, requires_grad=requires_grad)
             for array in (scores.emissions, scores.start, scores.transitions, scores.end)
         ]
-        lengths = torch.from_numpy(self.model.ops.to_numpy(scores.lengths)).long()
+        # Not those of the scores, for which a GPU would have to be asked.
+        lengths = torch.tensor([len(doc) for doc in docs], dtype=torch.long)
         return Potentials(tensors[0], lengths, *tensors[1:])
 
     def _incorrect_spans(self, examples: Sequence[Example]) -> List[IncorrectSpan]:

@@ -28,7 +28,7 @@ def split_tags(tags: Tensor, lengths: Tensor, tag_set: TagSet) -> List[List[Span
     tag_set (TagSet): The tags.
     RETURNS (List[List[Span]]): For each sequence its spans, counted from its first token.
     """
-    parts = tags.cpu().split(lengths.tolist())  # one copy from the device
+    parts = tags.cpu().split(lengths.tolist())
     return [tag_set.to_spans(part.numpy()) for part in parts]
 
 
@@ -43,15 +43,16 @@ def with_confidences(
     tag_set (TagSet): The tags.
     RETURNS (List[List[Entity]]): The same with confidences.
     """
+    tags = tags.cpu()
     offsets = (legal.lengths.cumsum(0) - legal.lengths).tolist()
     bounds = [
         (offset + start, offset + end)
         for offset, some in zip(offsets, spans)
         for start, end, _ in some
     ]
-    starts, ends = torch.tensor(bounds, dtype=torch.long, device=tags.device).view(-1, 2).T
-    goes_on = torch.from_numpy(tag_set.continues).to(tags.device)
-    confidences = iter(Posterior(legal).segments(starts, ends, tags, goes_on).tolist())
+    starts, ends = torch.tensor(bounds, dtype=torch.long).view(-1, 2).T
+    goes_on = torch.from_numpy(tag_set.continues)
+    confidences = iter(Posterior(legal).cpu().segments(starts, ends, tags, goes_on).tolist())
     return [[Entity(*span, next(confidences)) for span in some] for some in spans]
 
 
@@ -69,26 +70,24 @@ def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> List
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}.")
-    posterior = Posterior(legal)
-    opens = torch.from_numpy(tag_set.opens).to(legal.emissions.device)
+    posterior = Posterior(legal).cpu()
+    opens, goes_on = torch.from_numpy(tag_set.opens), torch.from_numpy(tag_set.continues)
+    legal_ends = torch.from_numpy(tag_set.legal_ends)
     marginals = posterior.marginals.masked_fill(~opens, 0.0)
     starts, tags = (marginals >= threshold).nonzero().T
     logs, tokens = marginals[starts, tags].log(), starts
-    is_last = torch.zeros(len(legal.emissions) + 1, dtype=torch.bool, device=tokens.device)
-    is_last[legal.lasts] = True
+    is_last = torch.zeros(len(marginals), dtype=torch.bool)
+    is_last[legal.lengths.cumsum(0)[legal.lengths > 0] - 1] = True
     found: List[Tuple[int, int, str, float]] = []
     while len(tokens):
         # (M, C): the probability of each tag of the next token, 0 where there is none.
         more = ~is_last[tokens]
         following = torch.full((len(tokens), len(tag_set)), -torch.inf, dtype=logs.dtype)
-        following = following.to(tokens.device)
         following[more] = posterior.given(tokens[more] + 1, tags[more])
-        goes_on = torch.from_numpy(tag_set.continues).to(tokens.device)
         # Closed here: the sequence ends, or another tag than one that goes on follows.
         stops = torch.where(goes_on, -torch.inf, following).logsumexp(1)
-        ends_legally = torch.from_numpy(tag_set.legal_ends).to(tokens.device)[tags]
         closed = logs + torch.where(more, stops, 0.0)
-        done = ends_legally & (closed.exp() >= threshold)
+        done = legal_ends[tags] & (closed.exp() >= threshold)
         found += zip(
             starts[done].tolist(),
             (tokens[done] + 1).tolist(),
@@ -102,7 +101,7 @@ def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> List
         tags = next_tags
     spans: List[List[Entity]] = [[] for _ in legal.lengths]
     offsets = (legal.lengths.cumsum(0) - legal.lengths).tolist()
-    sequences = legal.sequences.tolist()
+    sequences = torch.repeat_interleave(legal.lengths).tolist()
     for start, end, label, probability in sorted(found):
         b = sequences[start]
         spans[b].append(Entity(start - offsets[b], end - offsets[b], label, probability))

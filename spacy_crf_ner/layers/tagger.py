@@ -6,6 +6,8 @@ from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, list2ragged, with_array, zero_init
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
+from .device import share_gpu_memory
+
 # The attribute of a layer that its learn rate is multiplied by.
 LEARN_RATE = "learn_rate"
 
@@ -48,6 +50,7 @@ def CRFTagger(
     crf_learn_rate (float): The learn rate of the transitions, times the optimizer's.
     RETURNS (Model[List[Doc], Scores]): The network.
     """
+    share_gpu_memory()
     for node in tok2vec.walk():
         node.attrs[LEARN_RATE] = tok2vec_learn_rate
     output_layer = Linear(nO, init_W=zero_init)

@@ -3,13 +3,16 @@ other."""
 
 from typing import Callable, List, Tuple
 
+import numpy as np
 from spacy.tokens import Doc
-from thinc.api import Model, chain
+from thinc.api import Model, Ops, chain
 from thinc.types import Floats2d
 
 from ..layers.tagger import Scores
 from .losses import Extras, divergence
 
+# The least norm of a gradient that is divided by.
+SMALLEST = 1e-30
 Loss = Callable[[Scores], Tuple[float, Scores]]
 
 
@@ -83,19 +86,32 @@ def _with_perturbed_embeddings(
         )
     vectors, backprop_embed = tok2vec.get_ref("embed").begin_update(docs)
     rest = chain(tok2vec.get_ref("encode"), *model.layers[1:])
-    total = 0.0
-    gradients = []
-    for _ in range(2):
-        scores, backprop = rest.begin_update(vectors)
-        loss, d_scores = get_loss(scores)
-        total += loss / 2
-        gradients.append(backprop(d_scores))
-        vectors = [_move(*pair, length) for pair in zip(vectors, gradients[-1])]
+    first_loss, first = _pass(rest, vectors, get_loss)
+    second_loss, second = _pass(rest, _move(model.ops, vectors, first, length), get_loss)
     # At once, since a listener among the embeddings passes on what it is given first.
-    backprop_embed([first + second for first, second in zip(*gradients)])
-    return total
+    backprop_embed([d_first + d_second for d_first, d_second in zip(first, second)])
+    return (first_loss + second_loss) / 2
 
 
-def _move(vectors: Floats2d, gradient: Floats2d, length: float) -> Floats2d:
-    norm = float((gradient**2).sum()) ** 0.5
-    return vectors + length * len(vectors) ** 0.5 / norm * gradient if norm else vectors
+def _pass(
+    model: Model[List[Floats2d], Scores], vectors: List[Floats2d], get_loss: Loss
+) -> Tuple[float, List[Floats2d]]:
+    scores, backprop = model.begin_update(vectors)
+    loss, d_scores = get_loss(scores)
+    return loss, backprop(d_scores)
+
+
+def _move(
+    ops: Ops, vectors: List[Floats2d], gradients: List[Floats2d], length: float
+) -> List[Floats2d]:
+    """Move the vectors of each document along their gradient, all documents at once: on a GPU each
+    would have to be waited for."""
+    xp, lengths = ops.xp, np.array([len(rows) for rows in vectors])
+    doc_of_row = ops.asarray1i(np.repeat(np.arange(len(lengths)), lengths))
+    gradient = ops.flatten(gradients)
+    squares = ops.alloc1f(len(lengths))
+    ops.scatter_add(squares, doc_of_row, (gradient**2).sum(axis=1))
+    norms = xp.sqrt(squares)
+    # Where there is no gradient, nothing is moved, and not divided by 0.
+    steps = ops.asarray1f(length * lengths**0.5) * (norms > 0) / xp.maximum(norms, SMALLEST)
+    return ops.unflatten(ops.flatten(vectors) + steps[doc_of_row, None] * gradient, lengths)

@@ -10,7 +10,7 @@ from spacy.training import Example
 from torch import Tensor
 
 from ..crf import Expectations, Potentials, cross_entropy
-from ..loss import constrain
+from ..loss import constrain, upload
 from ..tags import TagSet
 
 # Where in `doc.user_data`.
@@ -80,10 +80,10 @@ def add_lessons(
         return losses
     lessons = [_lesson_for(eg, tag_set) for eg in examples]
     device = losses.device
-    weights = torch.tensor([lesson.weight for lesson in lessons], dtype=losses.dtype, device=device)
+    weights = upload(np.array([lesson.weight for lesson in lessons]), device)
     expected = Expectations(
-        torch.from_numpy(np.concatenate([lesson.tags for lesson in lessons])).to(device),
-        torch.from_numpy(np.stack([lesson.pairs for lesson in lessons])).to(device),
+        upload(np.concatenate([lesson.tags for lesson in lessons]), device),
+        upload(np.stack([lesson.pairs for lesson in lessons]), device),
     )
     return torch.lerp(losses, cross_entropy(constrain(potentials, tag_set), expected), weights)
 

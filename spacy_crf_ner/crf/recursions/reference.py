@@ -108,7 +108,7 @@ def pairs_of_sequences(p: Potentials, alphas: Tensor, betas: Tensor) -> Tensor:
 
 
 def _pairs(p: Potentials, alphas: Tensor, betas: Tensor) -> Iterator[Tuple[Tensor, Tensor]]:
-    """Some (M,) second tokens of pairs at a time, and the (M, C * C) probabilities of their tags."""
+    """Some pairs at a time: (M,) their second tokens, and (M, C * C) the probabilities of tags."""
     following = p.emissions + betas
     for seconds in p.seconds.split(PAIRS_AT_A_TIME):
         scores = alphas[seconds - 1, :, None] + p.transitions + following[seconds, None, :]

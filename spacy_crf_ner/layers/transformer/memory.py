@@ -45,17 +45,25 @@ class Memory:
         function (Callable[[Sequence[np.ndarray]], Result]): Given the windows of each part, the
             longest first.
         RETURNS (Result): What the function returns.
-        RAISES: torch.OutOfMemoryError if there is no memory even for one window at a time.
+        RAISES: RuntimeError or MemoryError if there is no memory even for one window at a time.
         """
         array = np.array(lengths)
         while True:
             parts = list(parts_of_similar_length(array, self.limits[is_train]))
             try:
                 return function(parts)
-            except torch.OutOfMemoryError:
-                if max(map(len, parts)) == 1 and (self.recompute or not is_train):
+            except (RuntimeError, MemoryError) as error:
+                is_smallest = max(map(len, parts)) == 1 and (self.recompute or not is_train)
+                if is_smallest or not _is_out_of_memory(error):
                     raise
             # Not before the error is gone, which holds on to what there is no memory for.
             self.limits[is_train] = max(len(part) * lengths[part[0]] for part in parts) // 2
             self.recompute |= is_train
             warnings.warn(OUT_OF_MEMORY, stacklevel=1)  # always from this line: shown once
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Also of cuDNN and cuBLAS, whose own is a RuntimeError like any other, and of cupy."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "STATUS_ALLOC_FAILED" in str(error)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import Embedding
 from transformers.modeling_outputs import BaseModelOutput
 
+from ..device import use_device
 from .shim import EncoderShim, from_pretrained
 from .windows import most_central, window_starts
 from .wordpieces import Wordpieces, align, special_tokens, split_into_wordpieces
@@ -75,6 +76,7 @@ def _init(model: WindowedTransformer, X: Optional[List[Doc]] = None, Y: Any = No
 def _forward(
     model: WindowedTransformer, docs: List[Doc], is_train: bool
 ) -> Tuple[FullTransformerBatch, Callable[[FullTransformerBatch], List[Doc]]]:
+    use_device(model.ops, next(model.transformer.parameters()))
     tokenizer, size = model.tokenizer, model.size
     before, after = special_tokens(tokenizer)
     spans: List[List[Span]] = [[] for _ in docs]

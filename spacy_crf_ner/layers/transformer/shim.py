@@ -1,7 +1,9 @@
 """The torch side of the encoder: runs it within the memory there is, updates and stores it."""
 
 import re
+import warnings
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
@@ -20,6 +22,10 @@ from .architecture import Precision
 from .memory import Memory
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+OVERFLOW = (
+    "TransformerModel: the encoder's float16 overflowed, so this batch is computed in float32, "
+    'and so are others where it does. If it takes long, set precision to "bfloat16" or "float32".'
+)
 # Windows, by their index, and their vectors: (windows, longest, width).
 Part = Tuple[np.ndarray, Tensor]
 
@@ -57,9 +63,7 @@ class EncoderShim(HFShim):
         """
         self._model.eval()
         with torch.no_grad():
-            output, _ = self._memory.run(
-                inputs.lengths, False, lambda parts: self._encode(inputs, parts, False)
-            )
+            output, *_ = self._encode_all(inputs, False)
         self._model.train()
         return output
 
@@ -83,9 +87,7 @@ class EncoderShim(HFShim):
         for name, parameter in self._model.named_parameters():
             parameter.requires_grad_(not self.frozen_layers or depths[name] > self.frozen_layers)
         self._model.train()
-        output, graph = self._memory.run(
-            inputs.lengths, True, lambda parts: self._encode(inputs, parts, True)
-        )
+        output, graph, precision = self._encode_all(inputs, True)
 
         def backprop(d_output: Tensor) -> None:
             d_output = self._grad_scaler.scale(d_output)
@@ -95,7 +97,7 @@ class EncoderShim(HFShim):
                 # What a pass that failed has added to them is void, and its graph is used up. The
                 # next one is of other parts and so has other dropout, for this one batch.
                 self._model.zero_grad()
-                done = list(graph) or self._encode(inputs, parts, True)[1]
+                done = list(graph) or self._encode(inputs, parts, True, precision)[1]
                 graph.clear()
                 torch.autograd.backward(
                     [vectors for _, vectors in done],
@@ -184,8 +186,26 @@ class EncoderShim(HFShim):
                     parameter.data = parameter.data.clone()
         return self
 
+    def _encode_all(
+        self, inputs: WordpieceBatch, is_train: bool
+    ) -> Tuple[Tensor, List[Part], Precision]:
+        """What `_encode` returns of as large parts as there is memory for, and in what precision:
+        in float32 where float16, which ends at 65504, does not hold all."""
+        precision = self.precision
+        while True:
+            encode = partial(self._encode, inputs, is_train=is_train, precision=precision)
+            output, graph = self._memory.run(inputs.lengths, is_train, encode)
+            if precision != "float16" or torch.isfinite(output).all():
+                return output, graph, precision
+            warnings.warn(OVERFLOW, stacklevel=1)  # always from this line: shown once
+            precision = "float32"
+
     def _encode(
-        self, inputs: WordpieceBatch, parts: Sequence[np.ndarray], is_train: bool
+        self,
+        inputs: WordpieceBatch,
+        parts: Sequence[np.ndarray],
+        is_train: bool,
+        precision: Precision,
     ) -> Tuple[Tensor, List[Part]]:
         """The vectors of all windows, and in training those of each part with its graph."""
         ids, mask = (
@@ -198,17 +218,17 @@ class EncoderShim(HFShim):
             longest = inputs.lengths[part[0]]
             arguments = ids[part, :longest], mask[part, :longest]
             if is_train and self._memory.recompute:
-                vectors = checkpoint(self._run, *arguments, use_reentrant=False)
+                vectors = checkpoint(self._run, *arguments, precision, use_reentrant=False)
             else:
-                vectors = self._run(*arguments)
+                vectors = self._run(*arguments, precision)
             output[part, :longest] = vectors.detach()
             if is_train:
                 graph.append((part, vectors))
         return output, graph
 
-    def _run(self, ids: Tensor, mask: Tensor) -> Tensor:
-        dtype = AUTOCAST.get(self.precision)
-        enabled = dtype is not None and (self.device.type, self.precision) != ("cpu", "float16")
+    def _run(self, ids: Tensor, mask: Tensor, precision: Precision) -> Tensor:
+        dtype = AUTOCAST.get(precision)
+        enabled = dtype is not None and (self.device.type, precision) != ("cpu", "float16")
         with torch.autocast(self.device.type, dtype=dtype, enabled=enabled):
             output = self._model(input_ids=ids, attention_mask=mask)
         return output.last_hidden_state.float()
