@@ -8,6 +8,7 @@ from .benchmark import app as benchmark_app
 from .calibrate import calibrate_cli
 from .convert import convert_cli
 from .distill import distill_cli
+from .doctor import doctor_cli
 from .evaluate import evaluate_cli
 from .overrides import CONTEXT
 from .summarize import summarize_cli
@@ -23,6 +24,7 @@ app.command("calibrate")(calibrate_cli)
 app.command("annotate")(annotate_cli)
 app.command("distill", context_settings=CONTEXT)(distill_cli)
 app.command("vectors")(vectors_cli)
+app.command("doctor")(doctor_cli)
 app.add_typer(benchmark_app)
 
 spacy_app.add_typer(app)

@@ -93,6 +93,13 @@ def test_posteriors_and_pairs_of_sequences():
     torch.testing.assert_close(pairs.sum(0), of_all, rtol=1e-5, atol=1e-5)
 
 
+def test_the_probe_passes_and_says_what_is_wrong(monkeypatch):
+    gpu.probe(torch.device(DEVICE))
+    monkeypatch.setattr(gpu, "_run", lambda *arguments: None)
+    with pytest.raises(AssertionError, match="not close"):
+        gpu.probe(torch.device(DEVICE))
+
+
 def test_the_reference_takes_over_where_kernels_cannot_be_launched(monkeypatch):
     calls = []
 

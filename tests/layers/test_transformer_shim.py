@@ -202,6 +202,32 @@ def test_float16_is_for_training_on_gpus(bert):
         assert_allclose(ours, theirs, atol=1e-5)
 
 
+@pytest.mark.parametrize("is_train", [False, True])
+def test_what_overflows_in_float16_is_computed_in_float32(bert, monkeypatch, is_train):
+    pipe, docs = make_pipe(bert, precision="float16")
+    exact, _ = make_pipe(bert)
+    expected = exact.predict(docs)
+    shim, precisions = shim_of(pipe), []
+    run = shim._run
+
+    def overflow(ids, mask, precision):
+        precisions.append(precision)
+        # In the second part of the batch only.
+        factor = torch.inf if precision == "float16" and len(precisions) == 2 else 1.0
+        return run(ids, mask, "float32") * factor
+
+    monkeypatch.setattr(shim, "_run", overflow)
+    shim._memory.limits = {False: 30, True: 30}
+    with pytest.warns(UserWarning, match="float16 overflowed"):
+        # Not begin_update, which refuses to train in float16 on a CPU.
+        output, graph, precision = shim._encode_all(expected.wordpieces, is_train)
+    assert set(precisions[: len(precisions) // 2]) == {"float16"}
+    assert set(precisions[len(precisions) // 2 :]) == {precision} == {"float32"}
+    real = expected.wordpieces.attention_mask.astype(bool)
+    assert_allclose(output[real], expected.model_output.last_hidden_state[real], atol=1e-5)
+    assert len(graph) == (len(precisions) // 2 if is_train else 0)
+
+
 def test_unknown_precision(bert):
     with pytest.raises(ConfigValidationError, match="precision"):
         make_pipe(bert, precision="int8")
@@ -210,12 +236,21 @@ def test_unknown_precision(bert):
 # Memory
 
 
+# torch's own, cuDNN's and cuBLAS's by way of torch, and cupy's, which is a MemoryError.
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory."),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    MemoryError("Out of memory allocating 1,024 bytes (allocated so far: 0 bytes)."),
+]
+
+
 class Narrow:
     """An encoder with memory for so many wordpieces at once, forward, or backward if it keeps what
     it needs."""
 
-    def __init__(self, monkeypatch, pipe, forward=10**6, backward=10**6):
-        self.sizes, self.failures = [], 0
+    def __init__(self, monkeypatch, pipe, forward=10**6, backward=10**6, error=OUT_OF_MEMORY[0]):
+        self.sizes, self.failures, self.error = [], 0, error
         encoder = pipe.model.transformer
         run = encoder.forward
 
@@ -234,7 +269,7 @@ class Narrow:
     def check(self, exceeded):
         if exceeded:
             self.failures += 1
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise self.error
 
 
 @pytest.mark.parametrize(
@@ -259,6 +294,25 @@ def test_out_of_memory_in_training(bert, monkeypatch, limits):
     assert narrow.failures == n_failures
     assert narrow.sizes[len(narrow.sizes) // 2 :] == narrow.sizes[: len(narrow.sizes) // 2][::-1]
     assert_same(gradients(pipe), expected_gradients, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: str(error)[:30])
+def test_all_that_out_of_memory_may_be(bert, monkeypatch, error):
+    pipe, docs = make_pipe(bert)
+    expected = backpropagate(pipe, docs)
+    pipe, docs = make_pipe(bert)
+    narrow = Narrow(monkeypatch, pipe, forward=80, backward=25, error=error)
+    with pytest.warns(UserWarning, match="out of memory"):
+        assert_allclose(backpropagate(pipe, docs), expected, atol=1e-5)
+    assert narrow.failures > 1
+
+
+def test_other_errors_are_not_taken_for_it(bert, monkeypatch):
+    pipe, docs = make_pipe(bert)
+    narrow = Narrow(monkeypatch, pipe, forward=50, error=RuntimeError("CUDNN_STATUS_BAD_PARAM"))
+    with pytest.raises(RuntimeError, match="BAD_PARAM"):
+        backpropagate(pipe, docs)
+    assert narrow.failures == 1
 
 
 def test_out_of_memory_in_prediction(bert, monkeypatch):

@@ -79,6 +79,19 @@ def viterbi(p: Potentials) -> Tensor:
     return reference.viterbi(p)
 
 
+def probe(device: torch.device) -> None:
+    """Run a kernel on a small batch, to see whether Triton can.
+
+    device (torch.device): The device.
+    RAISES: Exception of any kind if it cannot, AssertionError if the results are wrong.
+    """
+    scores = torch.eye(3, device=device)
+    p = Potentials(scores, torch.tensor([2, 1]), scores[0], scores, scores[1])
+    log_z = torch.zeros(2, dtype=torch.float64, device=device)
+    _run(_forward, p, torch.empty_like(scores), log_z)
+    torch.testing.assert_close(log_z, reference.forward(p)[1])
+
+
 def _launch(kernel: triton.JITFunction, p: Potentials, *results: Tensor) -> bool:
     """Run a kernel.
 
