@@ -7,7 +7,7 @@ import spacy
 import srsly
 from spacy.tokens import DocBin
 from spacy.training import Example
-from test_component import TRAIN, fit, make_examples, make_nlp
+from test_component import LISTENER, MODEL, TRAIN, fit, make_examples, make_nlp, small
 from typer.testing import CliRunner
 
 from spacy_crf_ner.calibration import expected_calibration_error, fit_temperature, reliability
@@ -81,3 +81,22 @@ def test_commands(tmp_path):
         assert picture.read_bytes().startswith(b"\x89PNG")
         errors.append(srsly.read_json(scores)["calibration"]["ece"])
     assert errors[1] < errors[0]
+
+
+def test_what_a_component_listens_to_is_run_for_it(tmp_path):
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("tok2vec", config={"model": small(MODEL)["model"]["tok2vec"]})
+    nlp.add_pipe("crf_ner", config=small(LISTENER))
+    fit(nlp)
+    nlp.to_disk(tmp_path / "model")
+    examples = noisy_examples(nlp, 0.7, seed=1)
+    DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "dev.spacy")
+    paths = [str(tmp_path / name) for name in ("model", "dev.spacy", "calibrated")]
+    result = CliRunner().invoke(app, ["calibrate", *paths], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    for eg in examples:
+        nlp.get_pipe("tok2vec")(eg.predicted)
+    expected = fit_temperature(nlp.get_pipe("crf_ner"), examples)
+    assert expected > 2
+    found = spacy.load(paths[2]).get_pipe("crf_ner").cfg["temperature"]
+    assert found == pytest.approx(expected, rel=1e-3)

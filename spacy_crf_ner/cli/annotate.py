@@ -17,6 +17,7 @@ from ..formats.files import decode_lines, read_lines
 from ..formats.record import CorpusError
 from ..formats.text import read_texts
 from .errors import exit_with
+from .gpu import GpuId, use_gpu
 
 _JSON_SUFFIXES = (".json", ".jsonl")
 
@@ -35,10 +36,14 @@ def annotate_cli(
     ] = None,
     n_process: Annotated[int, typer.Option(help="Number of processes")] = 1,
     batch_size: Annotated[int, typer.Option(help="Texts in a batch")] = 128,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Find the entities in texts, and show them as [mention|LABEL] or write them to a file."""
     if output and output.suffix not in (*_JSON_SUFFIXES, ".spacy"):
         exit_with(f"{output}: cannot write this. Name a file .json, .jsonl or .spacy.")
+    if gpu_id >= 0 and n_process != 1:
+        exit_with("CUDA cannot be used by several processes forked off one: set --n-process to 1.")
+    use_gpu(gpu_id)
     try:
         texts = _read_texts(source)
         # ImportError: the pipeline needs a package.

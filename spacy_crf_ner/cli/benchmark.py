@@ -8,7 +8,6 @@ from typing import Annotated, List, Optional
 
 import torch
 import typer
-from spacy.cli._util import setup_gpu
 from tqdm import tqdm
 from wasabi import msg
 
@@ -31,6 +30,7 @@ from ..formats.record import CorpusError
 from ..formats.text import read_texts
 from .errors import exit_with
 from .experiments import benchmark_ablation_cli, benchmark_partial_cli, write_table
+from .gpu import GpuId, use_gpu
 from .overrides import CONTEXT
 
 app = typer.Typer(name="benchmark", help="Measure the speed on this machine.", no_args_is_help=True)
@@ -53,14 +53,14 @@ def benchmark_crf_cli(
     length: Annotated[List[int], typer.Option(help="Longest sequence")] = [32, 128],  # noqa: B006
     tags: Annotated[List[int], typer.Option(help="Number of tags")] = [17, 41],  # noqa: B006
     runs: Annotated[int, typer.Option(min=1, help="Runs of each")] = 7,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
+    gpu_id: GpuId = -1,
     output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Markdown file")] = None,
     plot: Annotated[Optional[Path], typer.Option(help="Picture; needs matplotlib")] = None,
 ) -> None:
     """Time the CRF: log-likelihood with gradient, Viterbi and marginals, beside pytorch-crf, a
     vectorised forward algorithm under autograd and, where it is installed, torch-struct. All
     options that are numbers can be repeated."""
-    setup_gpu(gpu_id, silent=True)
+    use_gpu(gpu_id)
     device = torch.device("cpu" if gpu_id < 0 else f"cuda:{gpu_id}")
     cases = [Case(*numbers) for numbers in product(batch, length, tags)]
     limits = measure_limits(device)
@@ -68,14 +68,9 @@ def benchmark_crf_cli(
     for case in tqdm(cases, unit="batch", leave=False, disable=None):
         results += benchmark_crf(case, device, runs)
     rows = [_row(result) for result in results]
-    machine = (
-        f"{platform.machine()}, {torch.get_num_threads()} threads"
-        if gpu_id < 0
-        else torch.cuda.get_device_name(device)
-    )
     summary = (
-        f"{machine}, torch {torch.__version__}, {date.today()}; medians of {runs} runs; the "
-        f"machine copies {limits['bytes'] / 1e9:.1f} GB/s and multiplies matrices at "
+        f"{_machine(gpu_id)}, torch {torch.__version__}, {date.today()}; medians of {runs} runs; "
+        f"the machine copies {limits['bytes'] / 1e9:.1f} GB/s and multiplies matrices at "
         f"{limits['flops'] / 1e9:.0f} GFLOP/s"
     )
     msg.table(rows, header=HEADER, divider=True, aligns=("l", *"r" * (len(HEADER) - 1)))
@@ -100,6 +95,7 @@ def benchmark_pipe_cli(
     ],
     runs: Annotated[int, typer.Option(min=1, help="Runs of each")] = 5,
     limit: Annotated[int, typer.Option(help="Texts at most; 0 for all")] = 10_000,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Time nlp.pipe with several pipelines on the same texts, side by side. One with a crf_ner is
     timed with confidences as well."""
@@ -107,6 +103,7 @@ def benchmark_pipe_cli(
         texts = list(read_texts(source, read_lines(source)))[: limit or None]
     except (CorpusError, OSError) as error:
         exit_with(error)
+    use_gpu(gpu_id)
     seconds = benchmark_pipe(models, texts, runs)
     first = next(iter(seconds.values()))
     characters = sum(map(len, texts))
@@ -117,9 +114,15 @@ def benchmark_pipe_cli(
     header = ("pipeline", "s", "characters/s", "× the first")
     msg.table(rows, header=header, aligns=tuple("lrrr"), divider=True)
     msg.info(
-        f"{len(texts):,} texts; {platform.machine()}, {torch.get_num_threads()} threads, "
-        f"torch {torch.__version__}, {date.today()}; medians of {runs} runs"
+        f"{len(texts):,} texts; {_machine(gpu_id)}, torch {torch.__version__}, {date.today()}; "
+        f"medians of {runs} runs"
     )
+
+
+def _machine(gpu_id: int) -> str:
+    if gpu_id < 0:
+        return f"{platform.machine()}, {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name(gpu_id)
 
 
 def _row(result: Result) -> List[str]:

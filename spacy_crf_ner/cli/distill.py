@@ -6,7 +6,7 @@ from typing import Annotated, Iterable, List
 
 import spacy
 import typer
-from spacy.cli._util import parse_config_overrides, setup_gpu
+from spacy.cli._util import parse_config_overrides
 from spacy.training import Example
 from spacy.training.loop import train
 from spacy.util import load_config
@@ -15,6 +15,7 @@ from wasabi import msg
 
 from ..distillation import Student, prepare_student
 from .errors import exit_with
+from .gpu import GpuId, use_gpu
 
 
 def distill_cli(
@@ -39,7 +40,7 @@ def distill_cli(
         float,
         typer.Option(min=0, max=1, help="Weight of the teacher where there is gold annotation"),
     ] = 0.5,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Train a pipeline to believe what a trained one believes, of labelled and unlabelled texts: to
     have the same probabilities of all taggings, not only the same best one. Settings of the config
@@ -47,7 +48,7 @@ def distill_cli(
     if not config.is_file():
         exit_with(f"{config}: no such file.")
     overrides = parse_config_overrides(ctx.args)
-    setup_gpu(gpu_id)
+    use_gpu(gpu_id)
 
     def prepare() -> Student:
         # The teachers are let go of before training.

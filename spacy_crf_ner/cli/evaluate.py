@@ -8,7 +8,6 @@ from typing import Annotated, Any, Dict, List, Optional
 import spacy
 import srsly
 import typer
-from spacy.cli._util import setup_gpu
 from spacy.training import Corpus, Example
 from tqdm import tqdm
 from wasabi import msg
@@ -18,6 +17,7 @@ from ..component import CRFEntityRecognizer, Decoding
 from ..formats.files import replacing
 from ..scoring import score_entities, score_tokens
 from .errors import exit_with
+from .gpu import GpuId, use_gpu
 
 
 def evaluate_cli(
@@ -35,13 +35,13 @@ def evaluate_cli(
     threshold: Annotated[
         Optional[float], typer.Option(min=0, max=1, help="Threshold of crf_ner instead of its own")
     ] = None,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Score the entities that a pipeline finds: precision, recall and F1, in all and per label; and
     the confidences of a crf_ner."""
     if not data.is_file():
         exit_with(f"{data}: no such file. `python -m spacy crf convert` makes one of a corpus.")
-    setup_gpu(gpu_id, silent=True)
+    use_gpu(gpu_id)
     try:
         nlp = spacy.load(model)
     except OSError as error:

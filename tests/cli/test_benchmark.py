@@ -1,6 +1,8 @@
 """`crf benchmark` on tiny input: what it prints, not how fast it is."""
 
+import pytest
 import spacy
+import torch
 from typer.testing import CliRunner
 
 from spacy_crf_ner.cli import app
@@ -47,3 +49,31 @@ def test_missing_texts(tmp_path):
     result = CliRunner().invoke(app, ["benchmark", "pipe", str(tmp_path / "no.txt"), "model"])
     assert result.exit_code == 1
     assert "no.txt" in result.output
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["benchmark", "crf"],
+        ["benchmark", "pipe", "texts.txt", "model"],
+        ["evaluate", "model", "texts.txt"],
+        ["calibrate", "model", "texts.txt", "output"],
+        ["annotate", "model", "texts.txt"],
+        ["distill", "model", "texts.txt", "output"],
+    ],
+)
+def test_without_a_gpu_they_say_what_to_do(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts.txt").write_text("上海\n", encoding="utf8")
+    result = CliRunner().invoke(app, [*arguments, "--gpu-id", "0"])
+    assert result.exit_code == 1
+    assert "spacy crf doctor" in result.output
+
+
+def test_processes_cannot_share_a_gpu(tmp_path):
+    result = CliRunner().invoke(
+        app, ["annotate", "model", "texts.txt", "--gpu-id", "0", "--n-process", "2"]
+    )
+    assert result.exit_code == 1
+    assert "--n-process to 1" in result.output
