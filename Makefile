@@ -12,13 +12,22 @@ CONFIG ?= $(if $(filter zh,$(LANGUAGE)),bilstm,bilstm_words)
 VECTORS ?=
 # What the configs with a transformer fine-tune: a name on the hub, or a folder.
 ENCODER ?= $(if $(filter zh,$(LANGUAGE)),bert-base-chinese,bert-base-cased)
-# Training steps: few for the embedded corpus and to fine-tune an encoder, many for the largest corpus.
-STEPS ?= $(strip $(if $(filter demo,$(CORPUS)),400,$(if $(filter transformer%,$(CONFIG)),2500,\
-	$(if $(filter cluener,$(CORPUS)),8000,5000))))
-SEED ?= 0
-# bfloat16 trains faster on CPUs with AMX and on GPUs.
-PRECISION ?= float32
 GPU ?= -1
+# The batches that suit a CPU leave a GPU idle. There, but for the embedded corpus, they are larger, the
+# steps as much fewer, and the learning rate is higher by the square root (docs/gpu.md).
+sized = $(if $(and $(filter-out -1,$(GPU)),$(filter-out demo,$(CORPUS))),$(2),$(1))
+# Training steps: few for the embedded corpus and to fine-tune an encoder, many for the largest corpus.
+STEPS ?= $(strip $(if $(filter demo,$(CORPUS)),400,$(if $(filter transformer%,$(CONFIG)),\
+	$(call sized,2500,1250),$(if $(filter cluener,$(CORPUS)),$(call sized,8000,2000),\
+	$(call sized,5000,1250)))))
+BATCH = $(if $(filter transformer,$(CONFIG)),4000,3000)
+RATE = $(if $(filter transformer%,$(CONFIG)),0.00007,0.002)
+# `spacy train` reads it; the project tool says that it does not itself.
+OVERRIDES = $(call sized,,SPACY_CONFIG_OVERRIDES="--training.batcher.size $(BATCH) \
+	--training.optimizer.learn_rate.initial_rate $(RATE)")
+SEED ?= 0
+# bfloat16 trains faster on CPUs with AMX and on GPUs with a new cuDNN; see the configs.
+PRECISION ?= float32
 LANGUAGE ?= $(if $(filter conll2003,$(CORPUS)),en,zh)
 # Texts to tag in the end, one a line.
 SAMPLE ?= assets/sample.$(LANGUAGE).txt
@@ -28,6 +37,7 @@ VERSION ?= 0.1.0
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+INSTALLED_GPU := $(VENV)/.installed-gpu
 PACKAGE := $(LANGUAGE)_$(NAME)
 WHEEL := packages/$(PACKAGE)-$(VERSION)/dist/$(PACKAGE)-$(VERSION)-py3-none-any.whl
 VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
@@ -36,7 +46,7 @@ VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.unit $(UNIT) --
 	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null) \
 	--vars.encoder $(ENCODER) --vars.precision $(PRECISION)
 
-.PHONY: env run test test-slow clean
+.PHONY: env run doctor test test-slow clean
 
 env: $(INSTALLED)
 
@@ -44,6 +54,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[dev]"
+	touch $@
+
+$(INSTALLED_GPU): $(INSTALLED)
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[gpu]"
 	touch $@
 
 # The embedded corpus is part of the repository, these come from their publishers.
@@ -57,10 +71,14 @@ $(VECTORS_FOLDER): $(VECTORS) | env
 	touch $@
 endif
 
-run: env $(CORPORA)/$(CORPUS) $(VECTORS_FOLDER)
-	$(BIN)/python -m spacy project run all . $(VARS)
+run: env $(if $(filter-out -1,$(GPU)),doctor) $(CORPORA)/$(CORPUS) $(VECTORS_FOLDER)
+	$(OVERRIDES) $(BIN)/python -m spacy project run all . $(VARS)
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall $(WHEEL)
 	$(BIN)/python -m spacy crf annotate $(PACKAGE) $(SAMPLE)
+
+# Whether the GPU can be used, and what to do if not.
+doctor: $(INSTALLED_GPU)
+	$(BIN)/python -m spacy crf doctor --gpu-id $(GPU)
 
 test: env
 	$(BIN)/ruff check spacy_crf_ner tests assets

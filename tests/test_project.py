@@ -33,7 +33,7 @@ def project(tmp_path_factory):
     shutil.copy(ROOT / "project.yml", folder)
     shutil.copytree(ROOT / "configs", folder / "configs")
     shutil.copytree(ROOT / "assets" / "demo", folder / "assets" / "demo")
-    python(*RUN, cwd=folder)
+    python(*RUN, cwd=folder, SPACY_CONFIG_OVERRIDES="--training.batcher.size 700")
     return folder
 
 
@@ -43,6 +43,12 @@ def test_every_step_leaves_its_outputs(project):
     metrics = srsly.read_json(project / "metrics" / "demo-bilstm-0.json")
     assert metrics["docs"] == 200
     assert set(metrics["ents_support"]) == {"LOCATION", "ORGANIZATION", "PERSON", "TIME"}
+
+
+def test_settings_of_the_environment_reach_the_config(project):
+    """`make run GPU=0` passes its larger batches so."""
+    config = load_config(project / "training" / "demo-bilstm" / "model-best" / "config.cfg")
+    assert config["training"]["batcher"]["size"] == 700
 
 
 def test_nothing_runs_again_without_need(project):
@@ -116,8 +122,10 @@ socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 import spacy
 
 nlp = spacy.load("zh_encoded")
-doc = nlp("王明昨天到北京大学报到。")
-print(nlp.pipe_names, len(doc.ents), doc._.trf_data.model_output.last_hidden_state.shape)
+text = "王明昨天到北京大学报到。"
+doc = nlp(text)
+encoded = nlp.get_pipe("transformer").predict([nlp.make_doc(text)])
+print(nlp.pipe_names, doc._.trf_data, encoded.model_output.last_hidden_state.shape)
 """
 
 
@@ -137,8 +145,8 @@ def test_a_package_with_a_transformer_needs_neither_network_nor_the_encoder(tmp_
     site = tmp_path / "site"
     python("-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel, cwd=tmp_path)
     output = python("-c", OFFLINE, cwd=tmp_path, PYTHONPATH=str(site))
-    assert output.startswith("['transformer', 'crf_ner']")
-    assert output.endswith("(1, 14, 32)\n")
+    # The cleaner is there, and has been: nothing of the encoder is left on the document.
+    assert output == "['transformer', 'crf_ner', 'doc_cleaner'] None torch.Size([1, 14, 32])\n"
     meta = srsly.read_json(next(site.glob("zh_encoded/meta.json")))
     names = [source["name"] for source in meta["sources"]]
     assert names == ["demo (corpus)", "tiny-encoder (encoder)"]
