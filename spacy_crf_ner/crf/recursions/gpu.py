@@ -10,7 +10,7 @@ Tags are padded to a power of two, as Triton wants it, with lanes that score -in
 
 import warnings
 from dataclasses import replace
-from typing import Tuple
+from typing import Dict, Tuple
 
 import torch
 import triton
@@ -116,22 +116,28 @@ def _run(kernel: triton.JITFunction, p: Potentials, *results: Tensor) -> None:
     offsets = torch.cat([p.lengths.new_zeros(1), p.lengths.cumsum(0)])
     offsets = offsets.to(p.emissions.device, non_blocking=True)
     scores = (p.emissions, p.start, p.transitions, p.end)
-    n_tags = len(p.start)
-    # Less than 8 transitions to a thread of one warp would gain nothing.
-    block = max(16, triton.next_power_of_2(n_tags))
-    # Up to 128 tags, 32 transitions to a thread, which leaves registers for the sums. With more the
-    # compiler moves some to memory: right, but slow. 16 warps are as many as AMD's GPUs allow.
-    num_warps = min(max(block * block // 1024, 1), 16)
     # Triton launches on the current device, which need not be that of the tensors.
     with torch.cuda.device_of(p.emissions):
         kernel[(len(p.lengths),)](
             *[score.contiguous() for score in scores],
             offsets,
             *results,
-            N_TAGS=n_tags,
-            BLOCK=block,
-            num_warps=num_warps,
+            **launch_options(len(p.start)),
         )
+
+
+def launch_options(n_tags: int) -> Dict[str, int]:
+    """The constants that a kernel is compiled with.
+
+    n_tags (int): The number of tags C.
+    RETURNS (Dict[str, int]): The kernel's own, and the number of warps.
+    """
+    # Less than 8 transitions to a thread of one warp would gain nothing.
+    block = max(16, triton.next_power_of_2(n_tags))
+    # Up to 128 tags, 32 transitions to a thread, which leaves registers for the sums. With more the
+    # compiler moves some to memory: right, but slow. 16 warps are as many as AMD's GPUs allow.
+    num_warps = min(max(block * block // 1024, 1), 16)
+    return {"N_TAGS": n_tags, "BLOCK": block, "num_warps": num_warps}
 
 
 @triton.jit
