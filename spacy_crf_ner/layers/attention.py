@@ -11,7 +11,6 @@ from thinc.api import (
     Model,
     chain,
     glorot_uniform_init,
-    list2ragged,
     ragged2list,
     residual,
     with_array,
@@ -21,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from .padding import groups_of_similar_length, to_device
+from .ragged import list2ragged
 from .torch_function import apply_torch
 
 

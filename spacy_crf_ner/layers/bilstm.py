@@ -17,7 +17,6 @@ from thinc.api import (
     Model,
     chain,
     glorot_uniform_init,
-    list2ragged,
     ragged2list,
     with_array,
 )
@@ -25,6 +24,7 @@ from thinc.types import Floats2d, Ragged
 from torch import Tensor
 
 from .padding import groups_of_similar_length, to_device
+from .ragged import list2ragged
 from .torch_function import apply_torch
 
 Precision = Literal["float32", "bfloat16"]

@@ -95,7 +95,7 @@ def _forward(
         backprop_words(d_words)
         return []
 
-    return ops.unflatten(vectors[rows], ops.asarray1i(lengths)), backprop
+    return ops.unflatten(vectors[rows], lengths), backprop
 
 
 def _characters(model: Model, words: List[str]) -> Ragged:

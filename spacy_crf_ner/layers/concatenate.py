@@ -3,8 +3,10 @@
 from typing import List
 
 from spacy.tokens import Doc
-from thinc.api import Model, chain, concatenate, list2ragged, ragged2list
+from thinc.api import Model, chain, concatenate, ragged2list
 from thinc.types import Floats2d
+
+from .ragged import list2ragged
 
 
 def Concatenate(

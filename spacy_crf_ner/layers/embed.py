@@ -10,8 +10,10 @@ import numpy as np
 from spacy.attrs import intify_attr
 from spacy.strings import hash_string
 from spacy.tokens import Doc
-from thinc.api import HashEmbed, Model, chain, concatenate, list2ragged, ragged2list, with_array
+from thinc.api import HashEmbed, Model, chain, concatenate, ragged2list, with_array
 from thinc.types import Floats2d, Ints2d
+
+from .ragged import list2ragged
 
 BIGRAMS = ("BIGRAM_LEFT", "BIGRAM_RIGHT")
 TYPE = "TYPE"

@@ -72,18 +72,17 @@ def _forward(
     model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
     ops, W = model.ops, model.get_param("W")
-    lengths = ops.asarray1i([len(doc) for doc in docs])
+    lengths = [len(doc) for doc in docs]
     dropout = model.attrs["feature_dropout"] if is_train else 0.0
-    found, found_per_token = _features(docs, model.attrs["classes"], dropout)
-    features, counts = ops.asarray1i(found), ops.asarray1i(found_per_token)
-    # Thinc's kernels want at least one row.
-    Y = ops.reduce_sum(W[features], counts) if len(found) else ops.alloc2f(len(counts), W.shape[1])
+    features, tokens = map(ops.asarray1i, _features(docs, model.attrs["classes"], dropout))
+    Y = ops.alloc2f(sum(lengths), W.shape[1])
+    # Not reduce_sum, whose kernel has a GPU waited for.
+    ops.scatter_add(Y, tokens, W[features])
 
     def backprop(dYs: List[Floats2d]) -> List[Doc]:
         dW = ops.alloc2f(*W.shape)
-        if len(found):
-            d_rows = ops.backprop_reduce_sum(ops.flatten(dYs), counts)
-            ops.scatter_add(dW, features, d_rows)
+        if len(tokens):
+            ops.scatter_add(dW, features, ops.flatten(dYs)[tokens])
         model.inc_grad("W", dW)
         return []
 
@@ -91,7 +90,7 @@ def _forward(
 
 
 def _features(docs: List[Doc], classes: List[str], dropout: float) -> Tuple[np.ndarray, np.ndarray]:
-    """Rows of W, those of each token one after another, and the number of each token's."""
+    """Rows of W, and for each the token that has it."""
     n_tokens = sum(map(len, docs))
     if not n_tokens:
         return np.zeros(0, dtype="i"), np.zeros(0, dtype="i")
@@ -120,7 +119,7 @@ def _features(docs: List[Doc], classes: List[str], dropout: float) -> Tuple[np.n
     shape = np.where(lengths == 1, 0, 1 + 3 * (np.minimum(lengths, 4) - 2) + place)
     n_rows = len(classes) * len(SHAPES)
     token, row = np.divmod(np.unique((first + step) * n_rows + label * len(SHAPES) + shape), n_rows)
-    return row, np.bincount(token, minlength=n_tokens)
+    return row, token
 
 
 def _rows_of_classes(matcher: Matcher, classes: List[str]) -> np.ndarray:

@@ -12,13 +12,14 @@ MAX_PADDING = 1.5
 
 
 def to_device(arrays: Sequence[np.ndarray], device: torch.device) -> Sequence[Tensor]:
-    """Copy arrays to a device, all at once: each copy to a GPU costs as much as a small kernel.
+    """Copy arrays to a device, all at once and without waiting for what the device has still to do:
+    each copy to a GPU costs as much as a small kernel.
 
     arrays (Sequence[np.ndarray]): One-dimensional and of one type, at least one.
     device (torch.device): The device.
     RETURNS (Sequence[Tensor]): The same as tensors.
     """
-    together = torch.from_numpy(np.concatenate(arrays)).to(device)
+    together = torch.from_numpy(np.concatenate(arrays)).to(device, non_blocking=True)
     return together.split([len(array) for array in arrays])
 
 

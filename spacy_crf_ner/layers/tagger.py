@@ -3,10 +3,11 @@
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 from spacy.tokens import Doc
-from thinc.api import Linear, Model, chain, list2ragged, with_array, zero_init
+from thinc.api import Linear, Model, chain, with_array, zero_init
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
 from .device import share_gpu_memory
+from .ragged import list2ragged
 
 # The attribute of a layer that its learn rate is multiplied by.
 LEARN_RATE = "learn_rate"
@@ -19,7 +20,7 @@ class Scores(NamedTuple):
     concatenated, C tags.
 
     emissions (Floats2d): (N, C).
-    lengths (Ints1d): (B,) tokens in each document.
+    lengths (Ints1d): (B,) tokens in each document, on the CPU.
     start (Floats1d): (C,).
     transitions (Floats2d): (C, C), [from, to].
     end (Floats1d): (C,).

@@ -67,7 +67,7 @@ def _forward(
     model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
     ops, E = model.ops, model.get_param("E")
-    lengths = ops.asarray1i([len(doc) for doc in docs])
+    lengths = [len(doc) for doc in docs]
     keys = np.concatenate([doc.to_array("ORTH") for doc in docs])
     if not len(keys):
         return ops.unflatten(ops.alloc2f(0, E.shape[1]), lengths), lambda d_vectors: []
