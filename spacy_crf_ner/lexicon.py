@@ -1,6 +1,8 @@
-"""Dictionaries and gazetteers: read from files, kept in the vocab, found in texts."""
+"""Dictionaries and gazetteers: read from files, left in the vocab for layers, found in texts."""
 
 import json
+import zlib
+from functools import cached_property
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -16,16 +18,17 @@ from typing import (
     Tuple,
     Union,
 )
-from weakref import WeakKeyDictionary
 
 import numpy as np
+import srsly
 from ahocorasick_rs import AhoCorasick, Implementation
 from spacy.language import Language
-from spacy.lookups import Lookups, Table
+from spacy.lookups import Table
 from spacy.util import logger
 from spacy.vocab import Vocab
 
 from .formats.files import read_lines
+from .shared import Shared
 
 TABLE = "crf_lexicon"
 WORDS = "words"
@@ -38,9 +41,9 @@ JIEBA_LANGS = ("zh", "xx")
 def add_lexicon(
     jieba: bool = False, gazetteers: Sequence[Union[str, Path]] = ()
 ) -> Callable[[Language], Language]:
-    """Make a callback for [initialize.before_init] that gives a pipeline a lexicon. It is saved and
-    packaged with the pipeline, which needs none of the sources to run. Their names are noted in its
-    meta data, and so in the README of its package.
+    """Make a callback for [initialize.before_init] that gives a pipeline a lexicon. The layers that
+    use it keep it, so that none of the sources is needed to run the pipeline. Their names are noted
+    in its meta data, and so in the README of its package.
 
     jieba (bool): Whether to take the dictionary of jieba: its words of two characters or more, by
         part of speech. It must be installed. For other languages than Chinese it is left out, so
@@ -129,37 +132,59 @@ def read_gazetteer(path: Union[str, Path]) -> Iterator[Tuple[str, str]]:
 
 
 def set_lexicon(vocab: Vocab, entries: Iterable[Tuple[str, str]]) -> None:
-    """Keep a lexicon in a vocab, in place of the one it may have.
+    """Leave a lexicon in a vocab for the layers that are initialized with it, in place of the one
+    that it may have.
 
     vocab (Vocab): The vocab; its lookups get a table.
     entries (Iterable[Tuple[str, str]]): Words and their classes; a word may have several.
     """
-    # Dicts as sets that keep the order, so that the same files give the same features.
-    words: Dict[str, Dict[str, None]] = {}
-    for word, label in entries:
-        words.setdefault(label, {})[word] = None
+    texts = _join_words(entries)
     # Tables hash their keys and store each entry for itself, so the words are one value.
-    texts = {label: SEPARATOR.join(some) for label, some in words.items()}
     vocab.lookups.set_table(TABLE, Table(TABLE, {WORDS: texts}))
-    n_words = sum(map(len, words.values()))
-    logger.info("Added a lexicon: %d words in %d classes", n_words, len(words))
+    n_words = sum(text.count(SEPARATOR) + 1 for text in texts.values())
+    logger.info("Added a lexicon: %d words in %d classes", n_words, len(texts))
 
 
-def get_matcher(vocab: Vocab) -> Optional["Matcher"]:
-    """The matcher for the lexicon in a vocab, made when it is first asked for.
+def clear_lexicon(vocab: Vocab) -> None:
+    """Take out of a vocab the lexicon that it may have.
 
     vocab (Vocab): The vocab.
-    RETURNS (Optional[Matcher]): The matcher, or None if there is no lexicon.
     """
-    lookups = vocab.lookups
-    if TABLE not in lookups:
-        return None
-    texts = lookups.get_table(TABLE)[WORDS]
-    matcher = _matchers.get(lookups)
-    # Loading replaces the tables of the same lookups.
-    if matcher is None or matcher.texts is not texts:
-        matcher = _matchers[lookups] = Matcher(texts)
-    return matcher
+    if TABLE in vocab.lookups:
+        vocab.lookups.remove_table(TABLE)
+
+
+class Lexicon(Shared):
+    """Words and their classes, as a layer keeps them."""
+
+    @classmethod
+    def of(cls, entries: Iterable[Tuple[str, str]]) -> "Lexicon":
+        """Make a lexicon.
+
+        entries (Iterable[Tuple[str, str]]): Words and their classes; a word may have several.
+        RETURNS (Lexicon): The lexicon.
+        """
+        return cls._of_texts(_join_words(entries))
+
+    @classmethod
+    def in_vocab(cls, vocab: Vocab) -> Optional["Lexicon"]:
+        """The lexicon that `set_lexicon` left in a vocab.
+
+        vocab (Vocab): The vocab.
+        RETURNS (Optional[Lexicon]): The lexicon, or None if there is none.
+        """
+        if TABLE not in vocab.lookups:
+            return None
+        return cls._of_texts(vocab.lookups.get_table(TABLE)[WORDS])
+
+    @classmethod
+    def _of_texts(cls, texts: Dict[str, str]) -> "Lexicon":
+        return cls.from_bytes(zlib.compress(srsly.msgpack_dumps(texts)))
+
+    @cached_property
+    def matcher(self) -> "Matcher":
+        """What finds the words, made when it is first asked for."""
+        return Matcher(srsly.msgpack_loads(zlib.decompress(self.data)))
 
 
 class Matches(NamedTuple):
@@ -184,7 +209,6 @@ class Matcher:
 
         texts (Dict[str, str]): The words of each class, with SEPARATOR between.
         """
-        self.texts = texts
         self.classes = list(texts)
         labels: Dict[str, List[int]] = {}
         for label, text in enumerate(texts.values()):
@@ -216,6 +240,15 @@ class Matcher:
         counts = self._n_labels[words]
         labels = self._labels[np.repeat(self._first_label[words], counts) + _count_up(counts)]
         return Matches(np.repeat(first, counts), np.repeat(last, counts), labels)
+
+
+def _join_words(entries: Iterable[Tuple[str, str]]) -> Dict[str, str]:
+    """For each class its words, with SEPARATOR between."""
+    # Dicts as sets that keep the order, so that the same files give the same features.
+    words: Dict[str, Dict[str, None]] = {}
+    for word, label in entries:
+        words.setdefault(label, {})[word] = None
+    return {label: SEPARATOR.join(some) for label, some in words.items()}
 
 
 def _count_up(counts: np.ndarray) -> np.ndarray:
@@ -275,6 +308,3 @@ def _read_lines(path: Path) -> Iterator[Tuple[int, str]]:
 def _bad_line(path: Path, number: int, problem: str, remedy: str) -> ValueError:
     return ValueError(f"{path}:{number}: {problem}. {remedy}")
 
-
-# Not in the vocab, which is pickled and saved.
-_matchers: "WeakKeyDictionary[Lookups, Matcher]" = WeakKeyDictionary()

@@ -1,12 +1,13 @@
 """Thinc models as safetensors: arrays that load without running anything.
 
 Thinc itself writes msgpack, with pickles inside for torch modules. Here each weight is a tensor
-named "<node>.<parameter>", nodes counted in the order of `Model.walk`; the rest of the model
-(names, dimensions, attributes) is JSON in one more tensor of bytes.
+named "<node>.<parameter>" and each attribute a tensor of bytes named "<node>.attrs.<attribute>",
+nodes counted in the order of `Model.walk`; the names and dimensions of the nodes are JSON in one
+more tensor of bytes. Attributes were once part of that JSON, and may still be in what is read.
 """
 
 import base64
-from typing import Dict
+from typing import Any, Dict, List
 
 import numpy as np
 import srsly
@@ -16,7 +17,7 @@ from safetensors.torch import load, save
 from thinc.api import Model, PyTorchShim
 from torch import Tensor
 
-STRUCTURE = "structure"
+STRUCTURE, ATTRS = "structure", "attrs"
 
 
 def to_safetensors(model: Model) -> bytes:
@@ -35,15 +36,10 @@ def to_safetensors(model: Model) -> bytes:
                 tensors[f"{i}.{name}"] = torch.from_numpy(array)
         for name, value in _shim_state(node).items():
             tensors[f"{i}.{name}"] = value.detach().cpu().contiguous()
-    structure = {
-        "nodes": message["nodes"],
-        "attrs": [
-            {name: base64.b64encode(value).decode("ascii") for name, value in attrs.items()}
-            for attrs in message["attrs"]
-        ],
-    }
-    encoded = np.frombuffer(srsly.json_dumps(structure).encode("utf8"), dtype="u1").copy()
-    tensors[STRUCTURE] = torch.from_numpy(encoded)
+    for i, attrs in enumerate(message["attrs"]):
+        tensors.update((f"{i}.{ATTRS}.{name}", _of_bytes(value)) for name, value in attrs.items())
+    structure = srsly.json_dumps({"nodes": message["nodes"]})
+    tensors[STRUCTURE] = _of_bytes(structure.encode("utf8"))
     return save(tensors)
 
 
@@ -56,7 +52,7 @@ def from_safetensors(model: Model, data: bytes) -> None:
     """
     try:
         tensors = load(bytes(data))
-        structure = srsly.json_loads(bytes(tensors.pop(STRUCTURE).numpy()).decode("utf8"))
+        structure = srsly.json_loads(_to_bytes(tensors.pop(STRUCTURE)).decode("utf8"))
     except (SafetensorError, KeyError) as error:
         raise ValueError(
             "Refused to load weights that are not a safetensors payload of crf_ner "
@@ -65,10 +61,7 @@ def from_safetensors(model: Model, data: bytes) -> None:
     nodes = list(model.walk())
     message = {
         "nodes": structure["nodes"],
-        "attrs": [
-            {name: base64.b64decode(value) for name, value in attrs.items()}
-            for attrs in structure["attrs"]
-        ],
+        "attrs": _attrs(structure, tensors),
         "shims": [[] for _ in nodes],
         "params": [
             {
@@ -98,6 +91,28 @@ def check_storable(model: Model) -> None:
                     f"'{node.name}' ({type(shim).__name__}). Give it a component of its own, such "
                     "as 'transformer', and use its listener as crf_ner's tok2vec."
                 )
+
+
+def _attrs(structure: Dict[str, Any], tensors: Dict[str, Tensor]) -> List[Dict[str, bytes]]:
+    if ATTRS in structure:
+        return [
+            {name: base64.b64decode(value) for name, value in attrs.items()}
+            for attrs in structure[ATTRS]
+        ]
+    attrs: List[Dict[str, bytes]] = [{} for _ in structure["nodes"]]
+    for key, tensor in tensors.items():
+        i, name = key.split(".", 1)
+        if name.startswith(f"{ATTRS}."):
+            attrs[int(i)][name.removeprefix(f"{ATTRS}.")] = _to_bytes(tensor)
+    return attrs
+
+
+def _of_bytes(data: bytes) -> Tensor:
+    return torch.from_numpy(np.frombuffer(data, dtype="u1").copy())
+
+
+def _to_bytes(tensor: Tensor) -> bytes:
+    return tensor.numpy().tobytes()
 
 
 def _shim_state(node: Model) -> Dict[str, Tensor]:

@@ -14,6 +14,7 @@ REGISTRIES = {
     "spacy_callbacks": "callbacks",
     "spacy_readers": "readers",
     "spacy_scorers": "scorers",
+    "spacy_tokenizers": "tokenizers",
     "thinc_losses": "losses",
     "thinc_schedules": "schedules",
 }

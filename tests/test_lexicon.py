@@ -1,7 +1,9 @@
 """Dictionaries and gazetteers: file formats, storage, and matches against a plain search."""
 
+import copy
 import json
 import logging
+import pickle
 import random
 from types import SimpleNamespace
 
@@ -11,8 +13,8 @@ import spacy
 
 from spacy_crf_ner import lexicon
 from spacy_crf_ner.lexicon import (
+    Lexicon,
     add_lexicon,
-    get_matcher,
     read_gazetteer,
     read_jieba,
     set_lexicon,
@@ -28,7 +30,7 @@ def matches_of(entries, texts, is_boundary=lambda text, i: True):
     """What the matcher finds: for each text (start, end, class), in characters."""
     nlp = spacy.blank("zh")
     set_lexicon(nlp.vocab, entries)
-    matcher = get_matcher(nlp.vocab)
+    matcher = Lexicon.in_vocab(nlp.vocab).matcher
     joined = "\n".join(texts)
     cuts = [
         [i for i in range(len(text) + 1) if i in (0, len(text)) or is_boundary(text, i)]
@@ -161,7 +163,7 @@ def test_jieba_and_gazetteers_become_one_lexicon(tmp_path):
     path = write(tmp_path / "PLACE.txt", "北京")
     nlp = spacy.blank("zh")
     assert add_lexicon(jieba=True, gazetteers=[path])(nlp) is nlp
-    matcher = get_matcher(nlp.vocab)
+    matcher = Lexicon.in_vocab(nlp.vocab).matcher
     assert {"PLACE", "ns", "nr", "nt", "n"} <= set(matcher.classes)
     starts = np.arange(4)
     first, last, label = matcher("去北京市", starts, starts + 1)
@@ -187,7 +189,7 @@ def test_sources_are_noted_once(tmp_path):
 def test_jieba_is_for_chinese_only(monkeypatch):
     monkeypatch.setattr(lexicon, "find_spec", lambda name: None)
     nlp = add_lexicon(jieba=True)(spacy.blank("en"))
-    assert get_matcher(nlp.vocab).classes == []
+    assert Lexicon.in_vocab(nlp.vocab).matcher.classes == []
     assert not nlp.meta.get("sources")
     with pytest.raises(ValueError, match="pip install jieba"):
         add_lexicon(jieba=True)(spacy.blank("zh"))
@@ -206,7 +208,7 @@ def test_jieba_that_is_missing_or_strange(tmp_path, monkeypatch):
 
 def test_without_sources_the_lexicon_is_empty():
     nlp = add_lexicon()(spacy.blank("zh"))
-    assert get_matcher(nlp.vocab).classes == []
+    assert Lexicon.in_vocab(nlp.vocab).matcher.classes == []
 
 
 def test_a_bad_source_leaves_the_lexicon_alone(tmp_path):
@@ -214,29 +216,24 @@ def test_a_bad_source_leaves_the_lexicon_alone(tmp_path):
     set_lexicon(nlp.vocab, [("北京", "CITY")])
     with pytest.raises(ValueError, match="no such file"):
         add_lexicon(gazetteers=[write(tmp_path / "a.txt", "上海"), tmp_path / "none"])(nlp)
-    assert get_matcher(nlp.vocab).classes == ["CITY"]
+    assert Lexicon.in_vocab(nlp.vocab).matcher.classes == ["CITY"]
 
 
-def test_the_matcher_is_made_once_and_anew_for_another_lexicon():
+def test_of_equal_lexicons_there_is_one():
     nlp = spacy.blank("zh")
-    assert get_matcher(nlp.vocab) is None
-    set_lexicon(nlp.vocab, [("北京", "CITY")])
-    matcher = get_matcher(nlp.vocab)
-    assert get_matcher(nlp.vocab) is matcher
-    data = nlp.to_bytes()
-    set_lexicon(nlp.vocab, [("北京", "PLACE")])
-    assert get_matcher(nlp.vocab).classes == ["PLACE"]
-    # Loading fills the same lookups.
-    nlp.from_bytes(data)
-    assert get_matcher(nlp.vocab).classes == ["CITY"]
+    assert Lexicon.in_vocab(nlp.vocab) is None
+    set_lexicon(nlp.vocab, [("北京", "CITY"), ("上海", "CITY")])
+    found = Lexicon.in_vocab(nlp.vocab)
+    assert found.matcher is Lexicon.of([("北京", "CITY"), ("上海", "CITY")]).matcher
+    assert found is copy.deepcopy(found)
+    assert found is pickle.loads(pickle.dumps(found))
+    assert found is not Lexicon.of([("北京", "CITY"), ("上海", "PLACE")])
 
 
-def test_the_lexicon_is_saved_with_the_pipeline(tmp_path):
+def test_a_lexicon_that_waits_for_its_layer_is_saved(tmp_path):
     nlp = spacy.blank("zh")
     set_lexicon(nlp.vocab, [("北京", "CITY"), ("😀𠮷", "b"), ("New York", "CITY")])
     nlp.to_disk(tmp_path)
-    texts = get_matcher(nlp.vocab).texts
-    assert texts == {"CITY": "北京\nNew York", "b": "😀𠮷"}
-    for other in (spacy.load(tmp_path), spacy.blank("zh").from_bytes(nlp.to_bytes())):
-        assert get_matcher(other.vocab).texts == texts
-        assert get_matcher(other.vocab).classes == ["CITY", "b"]
+    expected = Lexicon.of([("北京", "CITY"), ("New York", "CITY"), ("😀𠮷", "b")])
+    for other in (nlp, spacy.load(tmp_path), spacy.blank("zh").from_bytes(nlp.to_bytes())):
+        assert Lexicon.in_vocab(other.vocab) is expected

@@ -1,15 +1,19 @@
 """Weights as safetensors: round trips, and what is refused."""
 
+import base64
 import pickle
+import shutil
 
 import numpy as np
 import pytest
 import spacy
 import srsly
 import torch
-from safetensors.numpy import load
+from safetensors.numpy import load, save
+from test_component import TEXTS, fit, small
 from thinc.api import Linear, Model, PyTorchShim, PyTorchWrapper, chain
 
+from spacy_crf_ner.lexicon import set_lexicon
 from spacy_crf_ner.weights import from_safetensors, to_safetensors
 
 
@@ -42,6 +46,63 @@ def test_the_payload_is_plain_safetensors():
     assert tensors["2.shim0.weight"].shape == (2, 4)
     structure = srsly.json_loads(tensors["structure"].tobytes().decode("utf8"))
     assert structure["nodes"][1]["dims"] == {"nO": 4, "nI": 6}
+
+
+def as_before(data, without=()):
+    """A payload as it once was: attributes are part of the JSON."""
+    tensors = load(data)
+    structure = srsly.json_loads(tensors.pop("structure").tobytes().decode("utf8"))
+    structure["attrs"] = [{} for _ in structure["nodes"]]
+    for key in [key for key in tensors if key.split(".")[1] == "attrs"]:
+        i, _, name = key.split(".", 2)
+        value = base64.b64encode(tensors.pop(key).tobytes()).decode("ascii")
+        if name not in without:
+            structure["attrs"][int(i)][name] = value
+    encoded = srsly.json_dumps(structure).encode("utf8")
+    tensors["structure"] = np.frombuffer(encoded, dtype="u1")
+    return save(tensors)
+
+
+def test_payloads_of_before_are_read():
+    model, other = initialized(make_model()), make_model()
+    model.layers[0].attrs["note"] = {"a": [1, 2]}
+    X = np.random.RandomState(1).normal(size=(7, 6)).astype("f")
+    data = as_before(to_safetensors(model))
+    assert data != to_safetensors(model)
+    from_safetensors(other, data)
+    np.testing.assert_array_equal(model.predict(X), other.predict(X))
+    assert other.layers[0].attrs["note"] == {"a": [1, 2]}
+
+
+def test_a_pipeline_of_before_takes_its_vectors_and_lexicon_from_the_vocab(tmp_path):
+    embed = {
+        "@architectures": "spacy_crf_ner.Concatenate.v1",
+        "*": {
+            "vectors": {"@architectures": "spacy_crf_ner.VectorsEmbed.v1", "width": 4, "rows": 50},
+            "lexicon": {"@architectures": "spacy_crf_ner.LexiconEmbed.v1", "width": 4},
+        },
+    }
+    model = small()["model"]
+    model["tok2vec"]["embed"] = embed
+    nlp = spacy.blank("zh")
+    for i, char in enumerate("王明李雷去上海北京"):
+        nlp.vocab.set_vector(char, np.eye(9, dtype="f")[i])
+    set_lexicon(nlp.vocab, [("北京", "place"), ("王明", "name")])
+    nlp.add_pipe("crf_ner", config={"model": model, "spans_key": "crf"})
+    fit(nlp)
+    nlp.to_disk(tmp_path)
+    expected = [doc.to_json() for doc in nlp.pipe(TEXTS)]
+    assert any(doc["ents"] for doc in expected)
+    path = tmp_path / "crf_ner" / "model.safetensors"
+    new = ("vectors", "has_vectors", "lexicon", "has_lexicon")
+    path.write_bytes(as_before(path.read_bytes(), without=new))
+    before = spacy.load(tmp_path)
+    assert [doc.to_json() for doc in before.pipe(TEXTS)] == expected
+    # From then on it carries them.
+    before.to_disk(tmp_path / "again")
+    shutil.rmtree(tmp_path / "again" / "vocab" / "vectors", ignore_errors=True)
+    again = spacy.load(tmp_path / "again", exclude=["vocab"])
+    assert [doc.to_json() for doc in again.pipe(TEXTS)] == expected
 
 
 def test_uninitialized_models_round_trip():

@@ -1,14 +1,17 @@
 """Embed each token by the words of a lexicon that it is part of."""
 
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Iterable, List, Optional, Tuple
 
 import numpy as np
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 from thinc.api import Model, uniform_init
 from thinc.types import Floats2d
 
-from ..lexicon import SEPARATOR, Matcher, get_matcher
+from ..lexicon import SEPARATOR, Lexicon, Matcher
 
+NAME = "lexicon_embed"
+NO_WORDS = Lexicon.of([])
 # The only token of its word; or the first, an inner or the last one of a word of 2, 3, or 4 and
 # more tokens. M2 is there just for the arithmetic.
 SHAPES = ("S", "B2", "M2", "E2", "B3", "M3", "E3", "B4", "M4", "E4")
@@ -31,13 +34,14 @@ def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[List[Doc], L
     All words of the lexicon count that begin and end where tokens do, also overlapping ones, and
     each feature of a token once. Simpler than the SoftLexicon of Ma et al. (2020), "Simplify the
     Usage of Lexicon in Chinese NER", whose features are the words themselves: classes need few
-    weights, and a lexicon may get new words after training.
+    weights, and a lexicon may get new words after training, see `set_words`.
 
     width (int): The output width.
     feature_dropout (float): How often each word found is hidden in training, so that the model
         learns to do without: the lexicon does not know all names.
-    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding. Its classes are those of the lexicon
-        that the documents' vocab has when it is initialized.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding. When it is initialized, it takes the
+        lexicon that the documents' vocab has, keeps it, and is independent of the vocab from then
+        on.
     RAISES: ValueError for a width below 1 or a feature_dropout outside [0, 1).
     """
     if width < 1:
@@ -47,24 +51,48 @@ def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[List[Doc], L
             f"LexiconEmbed: feature_dropout must be at least 0 and below 1, got {feature_dropout}."
         )
     return Model(
-        "lexicon_embed",
+        NAME,
         _forward,
         init=_init,
         dims={"nO": width},
         params={"W": None},
         # Not "dropout_rate", which `nlp.update` would set to that of the vectors.
-        attrs={"classes": [], "feature_dropout": feature_dropout},
+        attrs={
+            "classes": [],
+            "feature_dropout": feature_dropout,
+            "lexicon": NO_WORDS,
+            "has_lexicon": False,
+        },
     )
+
+
+def set_words(model: Model, entries: Iterable[Tuple[str, str]]) -> int:
+    """Give the `LexiconEmbed` layers of a trained network other words, of the classes that they
+    were trained with.
+
+    model (Model): The network, such as `nlp.get_pipe("crf_ner").model`.
+    entries (Iterable[Tuple[str, str]]): Words and their classes; a word may have several.
+    RETURNS (int): How many layers there are.
+    RAISES: ValueError for a class that a layer does not know.
+    """
+    lexicon = Lexicon.of(entries)
+    layers = [node for node in model.walk() if node.name == NAME]
+    for layer in layers:
+        _rows_of_classes(lexicon.matcher, layer.attrs["classes"])
+    for layer in layers:
+        layer.attrs.update(lexicon=lexicon, has_lexicon=True)
+    return len(layers)
 
 
 def _init(
     model: Model[List[Doc], List[Floats2d]], X: Optional[List[Doc]] = None, Y: object = None
 ) -> None:
-    matcher = get_matcher(X[0].vocab) if X else None
-    if matcher is None:
+    lexicon = Lexicon.in_vocab(X[0].vocab) if X else None
+    if lexicon is None:
         raise ValueError(f"LexiconEmbed: the pipeline's vocab has no lexicon. {_HOW_TO}")
-    model.attrs["classes"] = list(matcher.classes)
-    shape = (len(matcher.classes) * len(SHAPES), model.get_dim("nO"))
+    classes = list(lexicon.matcher.classes)
+    model.attrs.update(lexicon=lexicon, has_lexicon=True, classes=classes)
+    shape = (len(classes) * len(SHAPES), model.get_dim("nO"))
     model.set_param("W", uniform_init(model.ops, shape))
 
 
@@ -74,7 +102,7 @@ def _forward(
     ops, W = model.ops, model.get_param("W")
     lengths = [len(doc) for doc in docs]
     dropout = model.attrs["feature_dropout"] if is_train else 0.0
-    features, tokens = map(ops.asarray1i, _features(docs, model.attrs["classes"], dropout))
+    features, tokens = map(ops.asarray1i, _features(model, docs, dropout))
     Y = ops.alloc2f(sum(lengths), W.shape[1])
     # Not reduce_sum, whose kernel has a GPU waited for.
     ops.scatter_add(Y, tokens, W[features])
@@ -89,17 +117,14 @@ def _forward(
     return ops.unflatten(Y, lengths), backprop
 
 
-def _features(docs: List[Doc], classes: List[str], dropout: float) -> Tuple[np.ndarray, np.ndarray]:
+def _features(
+    model: Model[List[Doc], List[Floats2d]], docs: List[Doc], dropout: float
+) -> Tuple[np.ndarray, np.ndarray]:
     """Rows of W, and for each the token that has it."""
     n_tokens = sum(map(len, docs))
     if not n_tokens:
         return np.zeros(0, dtype="i"), np.zeros(0, dtype="i")
-    matcher = get_matcher(docs[0].vocab)
-    if matcher is None:
-        raise ValueError(
-            f"LexiconEmbed: the documents' vocab has no lexicon, unlike when the model was "
-            f"initialized. {_HOW_TO}"
-        )
+    matcher, classes = _matcher(model, docs[0].vocab), model.attrs["classes"]
     texts = [doc.text for doc in docs]
     offsets = np.cumsum([0, *(len(text) + len(SEPARATOR) for text in texts[:-1])])
     spans = np.concatenate([doc.to_array(["IDX", "LENGTH"]).astype("i8") for doc in docs])
@@ -120,6 +145,20 @@ def _features(docs: List[Doc], classes: List[str], dropout: float) -> Tuple[np.n
     n_rows = len(classes) * len(SHAPES)
     token, row = np.divmod(np.unique((first + step) * n_rows + label * len(SHAPES) + shape), n_rows)
     return row, token
+
+
+def _matcher(model: Model[List[Doc], List[Floats2d]], vocab: Vocab) -> Matcher:
+    if not model.attrs["has_lexicon"]:
+        # Saved before layers kept their lexicon: the vocab has it, and gives it now.
+        lexicon = Lexicon.in_vocab(vocab)
+        if lexicon is None:
+            raise ValueError(
+                "LexiconEmbed: the model was saved by an earlier version, which left the lexicon "
+                "in the pipeline's vocab, and the documents have another vocab. Load the whole "
+                "pipeline, tag a document and save it: from then on the model has the lexicon."
+            )
+        model.attrs.update(lexicon=lexicon, has_lexicon=True)
+    return model.attrs["lexicon"].matcher
 
 
 def _rows_of_classes(matcher: Matcher, classes: List[str]) -> np.ndarray:

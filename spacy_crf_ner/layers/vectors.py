@@ -2,18 +2,110 @@
 
 import unicodedata
 from functools import lru_cache
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
+import srsly
 from spacy.strings import hash_string
 from spacy.tokens import Doc
 from spacy.util import logger
+from spacy.vectors import Mode
 from spacy.vocab import Vocab
-from thinc.api import Model, uniform_init
+from thinc.api import Model, Ops, to_numpy, uniform_init
 from thinc.types import Floats2d
+
+from ..shared import Shared
 
 # What is learned for tokens that training did not meet.
 UNKNOWN = 0
+
+
+class PretrainedVectors(Shared):
+    """Vectors of words, as a layer keeps them."""
+
+    @classmethod
+    def in_vocab(cls, vocab: Vocab) -> "PretrainedVectors":
+        """The vectors that a vocab has, in half precision.
+
+        vocab (Vocab): The vocab.
+        RETURNS (PretrainedVectors): The vectors, of width 0 if there are none.
+        RAISES: ValueError for floret vectors, which are not of words.
+        """
+        if vocab.vectors.mode != Mode.default:
+            raise ValueError(
+                "VectorsEmbed: the vocabulary has floret vectors, which are not of words but of "
+                "their parts. Use `spacy init vectors` without --mode floret."
+            )
+        keys, rows = _keys_and_rows(vocab)
+        # The table may have rows of no word.
+        used, rows = np.unique(rows, return_inverse=True)
+        data = to_numpy(vocab.vectors.data)[used].astype("f2")
+        return cls._of(keys, rows, np.pad(data, ((0, 1), (0, 0))))
+
+    @classmethod
+    def in_vocab_of_before(cls, vocab: Vocab) -> "PretrainedVectors":
+        """The vectors that a vocab has, as layers saw them that did not keep them: in full, and the
+        last one for words that have none.
+
+        vocab (Vocab): The vocab.
+        RETURNS (PretrainedVectors): The vectors, of width 0 if there are none.
+        """
+        return cls._of(*_keys_and_rows(vocab), to_numpy(vocab.vectors.data))
+
+    @classmethod
+    def _of(cls, keys: np.ndarray, rows: np.ndarray, table: np.ndarray) -> "PretrainedVectors":
+        message = {"keys": keys, "rows": rows.astype("i4"), "table": table}
+        return cls.from_bytes(srsly.msgpack_dumps(message))
+
+    def __init__(self, data: bytes) -> None:
+        """Take the data; `in_vocab` and `from_bytes` are what others call.
+
+        data (bytes): The data.
+        """
+        super().__init__(data)
+        message = srsly.msgpack_loads(data)
+        self._row_of = dict(zip(message["keys"].tolist(), message["rows"].tolist()))
+        # The last row is that of words without a vector.
+        self._table = message["table"]
+        self._tables: Dict[str, Floats2d] = {}
+
+    @property
+    def width(self) -> int:
+        """How wide they are."""
+        return self._table.shape[1]
+
+    def table(self, ops: Ops) -> Floats2d:
+        """All vectors; the last one is that of words that have none.
+
+        ops (Ops): Of the device to have them on.
+        RETURNS (Floats2d): (rows, width) float32.
+        """
+        if ops.name not in self._tables:
+            self._tables[ops.name] = ops.asarray2f(self._table.astype("f4"))
+        return self._tables[ops.name]
+
+    def rows(self, words: Sequence[Tuple[int, str]]) -> np.ndarray:
+        """Find the rows of words, or of their compatibility forms or lower case.
+
+        words (Sequence[Tuple[int, str]]): The hash and the text of each.
+        RETURNS (np.ndarray): (words,) the rows.
+        """
+        return np.array([self._row(key, text) for key, text in words], dtype="i")
+
+    def _row(self, key: int, text: str) -> int:
+        if key in self._row_of:
+            return self._row_of[key]
+        none = len(self._table) - 1
+        form, lower = _similar_keys(text)
+        return self._row_of.get(form, self._row_of.get(lower, none))
+
+
+def _keys_and_rows(vocab: Vocab) -> Tuple[np.ndarray, np.ndarray]:
+    pairs = np.array(sorted(vocab.vectors.key2row.items()), dtype="u8").reshape(-1, 2)
+    return pairs[:, 0].copy(), pairs[:, 1].astype("i4")
+
+
+NO_VECTORS = PretrainedVectors.in_vocab(Vocab())
 
 
 def VectorsEmbed(
@@ -22,6 +114,9 @@ def VectorsEmbed(
     """Embed each token by the vector that the vocabulary has of it (`initialize.vectors` in a
     config), fine-tuned: what is learned is added. Each token that training meets has a row for
     that; one that it never met keeps its vector and gets what was learned for unknown tokens.
+
+    The vectors are taken when the layer is initialized, and kept, in half precision. From then on
+    it is independent of the vocabulary.
 
     A token without a vector has that of its compatibility form or of its lower case, such as "，"
     that of "," (Unicode NFKC). If the vocabulary has no vectors at all, all is learned.
@@ -46,21 +141,41 @@ def VectorsEmbed(
         dims={"nO": None, "nV": rows + 1},
         params={"E": None},
         # The row of each token, by its hash. Grows in training.
-        attrs={"width": width, "token_dropout": token_dropout, "index": {}},
+        attrs={
+            "width": width,
+            "token_dropout": token_dropout,
+            "index": {},
+            "vectors": NO_VECTORS,
+            "has_vectors": False,
+        },
     )
 
 
 def _init(model: Model, X: Optional[List[Doc]] = None, Y: Optional[List[Floats2d]] = None) -> None:
-    vectors = X[0].vocab.vectors if X else None
-    rows, width = model.get_dim("nV"), model.attrs["width"]
-    if vectors is not None and vectors.shape[1]:
-        width = vectors.shape[1]
+    vectors = PretrainedVectors.in_vocab(X[0].vocab) if X else NO_VECTORS
+    rows, width = model.get_dim("nV"), vectors.width or model.attrs["width"]
+    if vectors.width:
         learned = model.ops.alloc2f(rows, width)
     else:
         logger.info("VectorsEmbed: the vocabulary has no vectors, so all of them are learned.")
         learned = uniform_init(model.ops, (rows, width))
+    model.attrs.update(vectors=vectors, has_vectors=True)
     model.set_dim("nO", width)
     model.set_param("E", learned)
+
+
+def _pretrained(model: Model[List[Doc], List[Floats2d]], vocab: Vocab) -> PretrainedVectors:
+    if not model.attrs["has_vectors"]:
+        # Saved before layers kept their vectors: the vocab has them, and gives them now.
+        vectors = PretrainedVectors.in_vocab_of_before(vocab)
+        if vectors.width not in (0, model.get_dim("nO")):
+            raise ValueError(
+                "VectorsEmbed: the model was saved by an earlier version, which left the vectors "
+                "in the pipeline's vocab, and the documents' vocab has others. Load the whole "
+                "pipeline, tag a document and save it: from then on the model has the vectors."
+            )
+        model.attrs.update(vectors=vectors, has_vectors=True)
+    return model.attrs["vectors"]
 
 
 def _forward(
@@ -79,8 +194,11 @@ def _forward(
         rows = np.where(hidden, UNKNOWN, rows)
     rows = ops.asarray1i(rows)
     vectors = E[rows]
-    if docs[0].vocab.vectors.shape[1]:
-        vectors = vectors + _pretrained(docs[0].vocab, tokens)[ops.asarray1i(where)]
+    pretrained = _pretrained(model, docs[0].vocab)
+    if pretrained.width:
+        strings = docs[0].vocab.strings
+        found = pretrained.rows([(key, strings[key]) for key in tokens.tolist()])
+        vectors = vectors + pretrained.table(ops)[ops.asarray1i(found[where])]
 
     def backprop(d_vectors: List[Floats2d]) -> List[Doc]:
         dE = ops.alloc2f(*E.shape)
@@ -98,19 +216,6 @@ def _rows(index: Dict[int, int], keys: List[int], capacity: int) -> np.ndarray:
             break
         index.setdefault(key, len(index) + 1)
     return np.array([index.get(key, UNKNOWN) for key in keys], dtype="i")
-
-
-def _pretrained(vocab: Vocab, keys: np.ndarray) -> Floats2d:
-    """(K, nO): the vectors of tokens, 0 where there is none."""
-    known = [key if key in vocab.vectors else _similar(vocab, key) for key in keys.tolist()]
-    return vocab.vectors.get_batch(known)
-
-
-def _similar(vocab: Vocab, key: int) -> int:
-    for similar in _similar_keys(vocab.strings[key]):
-        if similar in vocab.vectors:
-            return similar
-    return key
 
 
 @lru_cache(maxsize=2**16)

@@ -13,7 +13,7 @@ from spacy.training import Example
 from thinc.api import Config, concatenate, fix_random_seed
 
 from spacy_crf_ner.layers.embed import CharacterEmbed
-from spacy_crf_ner.layers.lexicon import SHAPES, LexiconEmbed
+from spacy_crf_ner.layers.lexicon import SHAPES, LexiconEmbed, set_words
 from spacy_crf_ner.lexicon import set_lexicon
 
 CONFIG = """
@@ -71,7 +71,7 @@ def features_of(model, doc):
     """The names of each token's features, read off vectors that are one-hot."""
     names = [f"{name}-{shape}" for name in model.attrs["classes"] for shape in SHAPES]
     probe = LexiconEmbed(len(names))
-    probe.attrs["classes"] = model.attrs["classes"]
+    probe.attrs.update(model.attrs)
     probe.set_param("W", np.eye(len(names), dtype="f"))
     return [{names[i] for i in np.flatnonzero(row)} for row in probe.predict([doc])[0]]
 
@@ -222,9 +222,6 @@ def test_no_lexicon():
     nlp = spacy.blank("zh")
     with pytest.raises(ValueError, match=r"no lexicon.*before(?s:.*)initialize\.before_init"):
         LexiconEmbed(4).initialize(X=[nlp.make_doc("北京")])
-    _, model = make([("北京", "ns")])
-    with pytest.raises(ValueError, match=r"no lexicon, unlike when"):
-        model.predict([nlp.make_doc("北京")])
 
 
 def test_a_lexicon_without_words():
@@ -240,13 +237,43 @@ def test_another_lexicon():
     doc = nlp.make_doc("王明去北京")
     before = model.predict([doc])[0]
     # Classes keep their weights in another order, and some may be gone.
-    set_lexicon(nlp.vocab, [("王明", "nr"), ("上海", "ns")])
+    assert set_words(model, [("王明", "nr"), ("上海", "ns")]) == 1
     after = model.predict([doc])[0]
     assert_array_equal(after[:2], before[:2])
     assert not after[2:].any()
-    set_lexicon(nlp.vocab, [("王明", "person"), ("上海", "ns")])
     with pytest.raises(ValueError, match="not trained with: person.*one of ns, nr, n, or train"):
-        model.predict([doc])
+        set_words(model, [("王明", "person"), ("上海", "ns")])
+    assert_array_equal(model.predict([doc])[0], after)
+
+
+def test_the_vocab_does_not_matter_any_more():
+    nlp, model = make([("北京", "ns")])
+    (expected,) = model.predict([nlp.make_doc("去北京")])
+    assert expected.any()
+    other = spacy.blank("zh")
+    assert_array_equal(model.predict([other.make_doc("去北京")])[0], expected)
+    for entries in ([("去", "ns")], [("北京", "other")]):
+        set_lexicon(other.vocab, entries)
+        set_lexicon(nlp.vocab, entries)
+        for tokenizer in (nlp, other):
+            assert_array_equal(model.predict([tokenizer.make_doc("去北京")])[0], expected)
+
+
+def test_a_model_that_was_saved_without_its_lexicon():
+    nlp, model = make([("北京", "ns")])
+    doc = nlp.make_doc("去北京")
+    (expected,) = model.predict([doc])
+    message = model.to_dict()
+    for attrs in message["attrs"]:
+        del attrs["lexicon"], attrs["has_lexicon"]
+    old = LexiconEmbed(4).from_dict(message)
+    with pytest.raises(ValueError, match="earlier version.*another vocab"):
+        old.predict([spacy.blank("zh").make_doc("去北京")])
+    assert_array_equal(old.predict([doc])[0], expected)
+    # Now it has it.
+    assert_array_equal(old.predict([spacy.blank("zh").make_doc("去北京")])[0], expected)
+    again = LexiconEmbed(4).from_bytes(old.to_bytes())
+    assert again.attrs["lexicon"] is model.attrs["lexicon"]
 
 
 def test_impossible_settings_say_which():

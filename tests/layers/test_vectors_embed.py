@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc
+from spacy.vectors import Vectors
 from test_component import TRAIN, make_examples, make_nlp
 from thinc.api import Adam, NumpyOps
 
@@ -115,6 +116,65 @@ def test_bytes(vocab):
     assert NumpyOps().to_numpy(other.predict([doc])[0]).tolist() == model.predict([doc])[0].tolist()
 
 
+def test_the_vocab_does_not_matter_any_more(vocab):
+    model = make_model(vocab)
+    (expected,) = model.predict([make_doc(vocab, "中，x人")])
+    for width in (4, 7):
+        other = spacy.blank("zh").vocab
+        for char in "中x":
+            other.set_vector(char, np.full(width, 5, dtype="f"))
+        assert model.predict([make_doc(other, "中，x人")])[0].tolist() == expected.tolist()
+    learned = make_model(spacy.blank("zh").vocab)
+    (expected,) = learned.predict([make_doc(other, "中")])
+    assert learned.predict([make_doc(vocab, "中")])[0].tolist() == expected.tolist()
+
+
+def test_equal_vectors_are_there_once(vocab):
+    model, other = make_model(vocab), make_model(vocab)
+    vectors = model.attrs["vectors"]
+    assert other.attrs["vectors"] is vectors
+    assert model.copy().attrs["vectors"] is vectors
+    assert VectorsEmbed(3, 10).from_bytes(model.to_bytes()).attrs["vectors"] is vectors
+
+
+def test_they_are_kept_in_half_precision():
+    vocab = spacy.blank("zh").vocab
+    exact = np.random.RandomState(0).normal(size=(2, 500)).astype("f")
+    for char, vector in zip("中国", exact):
+        vocab.set_vector(char, vector)
+    model = make_model(vocab)
+    (found,) = model.predict([make_doc(vocab, "中国")])
+    assert found.dtype == "f"
+    assert (found == exact.astype("f2").astype("f")).all()
+    assert len(model.attrs["vectors"].data) < exact.nbytes
+
+
+def test_a_model_that_was_saved_without_its_vectors(vocab):
+    model = make_model(vocab)
+    train(model, [make_doc(vocab, "中x")])
+    doc = make_doc(vocab, "中x人")
+    (expected,) = model.predict([doc])
+    message = model.to_dict()
+    for attrs in message["attrs"]:
+        del attrs["vectors"], attrs["has_vectors"]
+    old = VectorsEmbed(3, 10).from_dict(message)
+    other = spacy.blank("zh").vocab
+    other.set_vector("中", np.ones(7, dtype="f"))
+    with pytest.raises(ValueError, match="earlier version.*has others"):
+        old.predict([make_doc(other, "中x人")])
+    assert old.predict([doc])[0].tolist() == expected.tolist()
+    assert old.predict([make_doc(other, "中x人")])[0].tolist() == expected.tolist()
+
+
+def test_floret_vectors():
+    vocab = spacy.blank("zh").vocab
+    vocab.vectors = Vectors(
+        mode="floret", data=np.ones((8, 4), dtype="f"), hash_count=2, strings=vocab.strings
+    )
+    with pytest.raises(ValueError, match="floret"):
+        make_model(vocab)
+
+
 @pytest.mark.parametrize(("width", "rows", "dropout"), [(0, 5, 0.0), (5, 0, 0.0), (5, 5, 1.0)])
 def test_bad_settings(width, rows, dropout):
     with pytest.raises(ValueError, match="VectorsEmbed"):
@@ -122,7 +182,7 @@ def test_bad_settings(width, rows, dropout):
 
 
 def test_a_pipeline_learns_with_it_and_is_kept(tmp_path):
-    """The vectors travel in the vocab, what was learned beside them in the model."""
+    """The model has the vectors and what was learned beside them."""
     nlp = make_nlp(model={"tok2vec": {"embed": EMBED}})
     for i, char in enumerate("王明李雷去上海北京"):
         nlp.vocab.set_vector(char, np.eye(9, dtype="f")[i])
