@@ -4,7 +4,19 @@ import math
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Literal,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 import numpy as np
 import srsly
@@ -18,9 +30,18 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate, torch2xp, xp2torch
+from torch import Tensor
 
+from . import confidence
 from .constraints import allowed_tags, blocked_tokens
-from .crf import Potentials, best_tags, k_best_tags, minimum_risk_tags
+from .crf import (
+    Potentials,
+    best_tags,
+    cross_entropy,
+    expectations,
+    k_best_tags,
+    minimum_risk_tags,
+)
 from .gold import gold_tags, incorrect_spans, survey_gold
 from .layers.device import use_device
 from .layers.tagger import Scores
@@ -34,6 +55,8 @@ from .training.teaching import add_lessons
 from .weights import check_storable, from_safetensors, to_safetensors
 
 Decoding = Literal["viterbi", "minimum_risk", "entities"]
+# What is less probable is never worth its risk; and below, nearly everything is looked at.
+LEAST_THRESHOLD = 0.01
 
 
 class CRFEntityRecognizer(TrainablePipe):
@@ -55,22 +78,22 @@ class CRFEntityRecognizer(TrainablePipe):
         extras: Extras = NO_EXTRAS,
         spans_key: Optional[str] = None,
         threshold: float = 0.0,
+        extension: str = confidence.NAME,
         scorer: Optional[Callable] = None,
     ) -> None:
         """Initialize the component; for the arguments see `factory.make_crf_ner`.
 
-        RAISES: ValueError for an unknown tag scheme, or a threshold outside [0, 1] or of 0 where
-            it decides.
+        RAISES: ValueError for an unknown tag scheme, a threshold outside [0, 1], an extension that
+            spans have already for something else, or a model that is no `CRFTagger`.
         """
         if not 0 <= threshold <= 1:
             raise ValueError(f"[{name}] threshold is a probability from 0 to 1, got {threshold}.")
-        if decoding == "entities" and not threshold:
+        if not all(model.has_ref(ref) for ref in ("tok2vec", "output_layer", "crf")):
             raise ValueError(
-                f"[{name}] decoding 'entities' needs a threshold above 0: best is half of the F1 "
-                "that is to be expected, such as 0.4."
+                f"[{name}] the model is '{model.name}', which is no CRF tagger. Use the "
+                "architecture spacy_crf_ner.CRFTagger.v1."
             )
-        if not Span.has_extension("confidence"):
-            Span.set_extension("confidence", default=None)
+        confidence.add_extension(extension)
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -81,6 +104,9 @@ class CRFEntityRecognizer(TrainablePipe):
         self.extras = extras
         self.spans_key = spans_key
         self.threshold = threshold
+        self.extension = extension
+        # `nlp.resume_training` sets it for those that have it.
+        self._rehearsal_model: Optional[Model[List[Doc], Scores]] = None
         # What belongs to the weights and is stored with them. What scores are divided by before
         # they become probabilities (Guo et al. 2017) is found by `spacy crf calibrate`.
         self.cfg: Dict[str, Any] = {"labels": [], "tag_scheme": tag_scheme, "temperature": 1.0}
@@ -124,26 +150,50 @@ class CRFEntityRecognizer(TrainablePipe):
 
         docs (Iterable[Doc]): The documents.
         RETURNS (List[List[Entity]]): For each document its entities, in order. They have a
-            confidence if the settings ask for one.
+            confidence if the settings ask for one; those that the documents had already have none.
         RAISES: ValueError if the component is not initialized (E109).
         """
-        if not self._is_initialized:
-            raise ValueError(Errors.E109.format(name=self.name))
+        self._require_initialized()
         docs = list(docs)
-        lengths = [len(doc) for doc in docs]
-        if not any(lengths):
+        if not any(len(doc) for doc in docs):
             return [[] for _ in docs]
         potentials = self.potentials(docs)
         allowed = allowed_tags(docs, self.tag_set, keep_ents=not self.overwrite_ents)
         potentials = constrain(potentials, self.tag_set, allowed)
         if self.decoding == "entities":
-            return best_entities(potentials, self.tag_set, self.threshold)
-        decode = best_tags if self.decoding == "viterbi" else minimum_risk_tags
-        tags = decode(potentials)
-        spans = split_tags(tags, potentials.lengths, self.tag_set)
-        if self.spans_key is None and not self.threshold:
-            return [[Entity(*span) for span in some] for some in spans]
-        return with_confidences(potentials, tags, spans, self.tag_set)
+            found = best_entities(potentials, self.tag_set, max(self.threshold, LEAST_THRESHOLD))
+        else:
+            decode = best_tags if self.decoding == "viterbi" else minimum_risk_tags
+            tags = decode(potentials)
+            spans = split_tags(tags, potentials.lengths, self.tag_set)
+            if self.spans_key is None and not self.threshold:
+                return [[Entity(*span) for span in some] for some in spans]
+            found = with_confidences(potentials, tags, spans, self.tag_set)
+        if self.overwrite_ents:
+            return found
+        return [_without_kept(doc, some) for doc, some in zip(docs, found)]
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Find the entities of a stream of documents.
+
+        If a batch raises an error and the error handler does not, its documents are tried one by
+        one, so that one bad document costs no other.
+
+        stream (Iterable[Doc]): The documents.
+        batch_size (int): How many to process at once.
+        YIELDS (Doc): The documents, in order, without those that the error handler was given.
+        """
+        handler = self.get_error_handler()
+        for docs in util.minibatch(stream, size=batch_size):
+            try:
+                self.set_annotations(docs, self.predict(docs))
+            except Exception as error:
+                if handler is util.raise_error or len(docs) == 1:
+                    handler(self.name, self, docs, error)
+                else:
+                    yield from self.pipe(docs, batch_size=1)
+            else:
+                yield from docs
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[List[Entity]]) -> None:
         """Set `doc.ents` of documents, and their confidences if there are any.
@@ -155,13 +205,14 @@ class CRFEntityRecognizer(TrainablePipe):
         for doc, found in zip(docs, scores):
             spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in found]
             if key is not None:
+                # NaN for entities that were there before.
                 attrs = {"scores": np.array([ent.confidence for ent in found], dtype="f")}
                 doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)
             ents = []
-            for span, (*_, confidence) in zip(spans, found):
-                if confidence is not None:
-                    span._.confidence = confidence
-                if confidence is None or confidence >= self.threshold:
+            for span, (*_, probability) in zip(spans, found):
+                if probability is not None:
+                    span._.set(self.extension, probability)
+                if probability is None or probability >= self.threshold:
                     ents.append(span)
             if self.overwrite_ents:
                 doc.set_ents(ents)
@@ -190,7 +241,11 @@ class CRFEntityRecognizer(TrainablePipe):
         k (int): How many, at least 1.
         RETURNS (List[Tuple[float, List[Entity]]]): At most k, the most probable first, each with
             its probability among all sets of entities there could be.
+        RAISES: ValueError for a k below 1, or if the component is not initialized (E109).
         """
+        if k < 1:
+            raise ValueError(f"[{self.name}] alternatives: k must be at least 1, got {k}.")
+        self._require_initialized()
         if not len(doc):
             return [(1.0, [])]
         potentials = constrain(self.potentials([doc]), self.tag_set)
@@ -207,7 +262,9 @@ class CRFEntityRecognizer(TrainablePipe):
         docs (Iterable[Doc]): The documents; they are not modified.
         threshold (float): The least probability, above 0.
         RETURNS (List[List[Entity]]): For each document its spans by position. They may overlap.
+        RAISES: ValueError if the component is not initialized (E109).
         """
+        self._require_initialized()
         docs = list(docs)
         if not any(len(doc) for doc in docs):
             return [[] for _ in docs]
@@ -240,21 +297,7 @@ class CRFEntityRecognizer(TrainablePipe):
             of_tokens = self.extras.cross_entropy * token_loss(raw.emissions, known, self.extras)
             loss = loss.index_add(0, raw.sequences, of_tokens.double())
         loss = add_lessons(loss, raw, examples, self.tag_set).mean()
-        d_emissions, d_start, d_transitions, d_end = torch.autograd.grad(
-            loss, [raw.emissions, raw.start, raw.transitions, raw.end]
-        )
-        gradient = Scores(
-            torch2xp(d_emissions),
-            scores.lengths,
-            torch2xp(d_start),
-            torch2xp(d_transitions),
-            torch2xp(d_end),
-        )
-        # Last, because it waits for a GPU, which by now has all to do that it is to do.
-        value = loss.item()
-        if not math.isfinite(value):
-            raise ValueError(Errors.E910.format(name=self.name))
-        return value, gradient
+        return self._differentiate(loss, raw, scores)
 
     def update(
         self,
@@ -271,9 +314,11 @@ class CRFEntityRecognizer(TrainablePipe):
         sgd (Optional[Optimizer]): The optimizer; without one, gradients add up.
         losses (Optional[Dict[str, float]]): Losses to add to, by the component's name.
         RETURNS (Dict[str, float]): The losses.
+        RAISES: ValueError if the component is not initialized (E109).
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
+        self._require_initialized()
         validate_examples(examples, "CRFEntityRecognizer.update")
         examples = list(examples)
         docs = [eg.predicted for eg in examples]
@@ -283,6 +328,45 @@ class CRFEntityRecognizer(TrainablePipe):
         set_dropout_rate(self.model, drop)
         loss = partial(self.get_loss, examples)
         losses[self.name] += backpropagate(self.model, docs, loss, self.extras)
+        if sgd is not None:
+            self.finish_update(sgd)
+        return losses
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch, annotated or not, to say of it what the model said when
+        `nlp.resume_training` was called: by the exact cross-entropy between both distributions over
+        tag sequences (see `crf.cross_entropy`). New labels are none of what it said.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): The optimizer; without one, gradients add up.
+        losses (Optional[Dict[str, float]]): Losses to add to, by the component's name.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        validate_examples(examples, "CRFEntityRecognizer.rehearse")
+        docs = [eg.predicted for eg in examples]
+        if self._rehearsal_model is None or not any(len(doc) for doc in docs):
+            return losses
+        self._use_device()
+        before = self._to_potentials(self._rehearsal_model.predict(docs), docs)
+        expected = expectations(constrain(before, self._tags_of(len(before.start))))
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update(docs)
+        raw = self._to_potentials(scores, docs, requires_grad=True)
+        expected = expected.with_more_tags(len(self.tag_set))
+        loss = cross_entropy(constrain(raw, self.tag_set), expected).mean()
+        value, gradient = self._differentiate(loss, raw, scores)
+        backprop(gradient)
+        losses[self.name] += value
         if sgd is not None:
             self.finish_update(sgd)
         return losses
@@ -360,7 +444,7 @@ class CRFEntityRecognizer(TrainablePipe):
         RAISES: ValueError if the weights are no safetensors.
         """
         deserialize = {
-            "cfg": lambda b: self.cfg.update(srsly.json_loads(b)),
+            "cfg": lambda b: self._load_cfg(srsly.json_loads(b)),
             "vocab": lambda b: self.vocab.from_bytes(b, exclude=exclude),
             "model": lambda b: from_safetensors(self.model, b),
         }
@@ -391,16 +475,56 @@ class CRFEntityRecognizer(TrainablePipe):
         RAISES: ValueError if the weights are no safetensors.
         """
         deserialize = {
-            "cfg": lambda p: self.cfg.update(srsly.read_json(p)),
+            "cfg": lambda p: self._load_cfg(srsly.read_json(p)),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
             "model.safetensors": lambda p: from_safetensors(self.model, p.read_bytes()),
         }
         util.from_disk(path, deserialize, exclude)
         return self
 
+    def _load_cfg(self, cfg: Dict[str, Any]) -> None:
+        scheme = cfg.get("tag_scheme", self.cfg["tag_scheme"])
+        if scheme != self.cfg["tag_scheme"]:
+            logger.warning(
+                "[%s] tag_scheme is %s, as when the model was trained, and not %s, as it was set.",
+                self.name,
+                scheme,
+                self.cfg["tag_scheme"],
+            )
+        self.cfg.update(cfg)
+
     @property
     def _is_initialized(self) -> bool:
         return bool(self.model.get_ref("crf").has_param("transitions"))
+
+    def _require_initialized(self) -> None:
+        if not self._is_initialized:
+            raise ValueError(Errors.E109.format(name=self.name))
+
+    def _tags_of(self, n_tags: int) -> TagSet:
+        """The tags of the first labels, as many as there were when a model had so many tags."""
+        sets = (_tag_set(self.labels[:n], self.cfg["tag_scheme"]) for n in range(len(self.labels)))
+        return next((tags for tags in sets if len(tags) == n_tags), self.tag_set)
+
+    def _differentiate(
+        self, loss: Tensor, raw: Potentials, scores: Scores
+    ) -> Tuple[float, Scores]:
+        """A loss, and its gradient by the scores that potentials were made of."""
+        d_emissions, d_start, d_transitions, d_end = torch.autograd.grad(
+            loss, [raw.emissions, raw.start, raw.transitions, raw.end]
+        )
+        gradient = Scores(
+            torch2xp(d_emissions),
+            scores.lengths,
+            torch2xp(d_start),
+            torch2xp(d_transitions),
+            torch2xp(d_end),
+        )
+        # Last, because it waits for a GPU, which by now has all to do that it is to do.
+        value = loss.item()
+        if not math.isfinite(value):
+            raise ValueError(Errors.E910.format(name=self.name))
+        return value, gradient
 
     def _use_device(self) -> None:
         use_device(self.model.ops, self.model.get_ref("crf").get_param("transitions"))
@@ -426,6 +550,12 @@ class CRFEntityRecognizer(TrainablePipe):
             for i, eg in enumerate(examples)
             for start, end, label in incorrect_spans(eg, key, self.tag_set)
         ]
+
+
+def _without_kept(doc: Doc, found: List[Entity]) -> List[Entity]:
+    """Take the confidence off entities that the document has: they were not to be found."""
+    kept = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
+    return [ent._replace(confidence=None) if ent[:3] in kept else ent for ent in found]
 
 
 @lru_cache

@@ -38,7 +38,8 @@ dropout = 0.0
 
 @Language.factory(
     "crf_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    # And doc.spans, if `spans_key` is set.
+    assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_MODEL,
         "tag_scheme": "BIOES",
@@ -48,6 +49,7 @@ dropout = 0.0
         "extras": {"@losses": "spacy_crf_ner.extras.v1"},
         "spans_key": None,
         "threshold": 0.0,
+        "extension": "confidence",
         "scorer": {"@scorers": "spacy_crf_ner.ner_scorer.v1"},
     },
     default_score_weights={
@@ -69,6 +71,7 @@ def make_crf_ner(
     extras: Extras,
     spans_key: Optional[str],
     threshold: float,
+    extension: str,
     scorer: Optional[Callable],
 ) -> CRFEntityRecognizer:
     """Make a `crf_ner`, an entity recognizer with a linear-chain CRF.
@@ -87,7 +90,9 @@ def make_crf_ner(
     spans_key (Optional[str]): Where in `doc.spans` to write the entities found with the exact
         probability of each as its score, which is `ent._.confidence` as well. None: nowhere.
     threshold (float): The probability below which an entity is left out of `doc.ents`. For the
-        decoding "entities" half of the F1 to be expected is best.
+        decoding "entities" half of the F1 to be expected is best, and at least 0.01 is taken.
+    extension (str): The name of the extension attribute of spans that has their confidence, if
+        something else has "confidence" already.
     scorer (Optional[Callable]): The scoring method.
     """
     return CRFEntityRecognizer(
@@ -101,5 +106,6 @@ def make_crf_ner(
         extras=extras,
         spans_key=spans_key,
         threshold=threshold,
+        extension=extension,
         scorer=scorer,
     )

@@ -52,7 +52,9 @@ def with_confidences(
     ]
     starts, ends = torch.tensor(bounds, dtype=torch.long).view(-1, 2).T
     goes_on = torch.from_numpy(tag_set.continues)
-    confidences = iter(Posterior(legal).cpu().segments(starts, ends, tags, goes_on).tolist())
+    probabilities = Posterior(legal).cpu().segments(starts, ends, tags, goes_on)
+    # Rounding may bring a sum above 1.
+    confidences = iter(probabilities.clamp(max=1.0).tolist())
     return [[Entity(*span, next(confidences)) for span in some] for some in spans]
 
 
@@ -92,7 +94,7 @@ def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> List
             starts[done].tolist(),
             (tokens[done] + 1).tolist(),
             (tag_set.tags[tag][2:] for tag in tags[done].tolist()),
-            closed[done].exp().tolist(),
+            closed[done].exp().clamp(max=1.0).tolist(),
         )
         # Or gone on with.
         longer = torch.where(goes_on, logs[:, None] + following, -torch.inf)

@@ -1,12 +1,13 @@
 """The pipe `crf_ner` as users of spaCy meet it."""
 
 import logging
+import pickle
 
 import numpy as np
 import pytest
 import spacy
 from numpy.testing import assert_allclose
-from spacy import displacy
+from spacy import displacy, util
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Config, fix_random_seed
@@ -197,7 +198,6 @@ def test_a_gold_label_that_is_not_known_is_named(trained):
         ({"overwrite_ents": "perhaps"}, "overwrite_ents"),
         ({"decoding": "greedy"}, r"decoding.*'viterbi', 'minimum_risk'"),
         ({"threshold": 1.5}, "threshold is a probability.*1.5"),
-        ({"decoding": "entities"}, "'entities' needs a threshold above 0"),
     ],
 )
 def test_impossible_settings_say_which(config, message):
@@ -614,3 +614,183 @@ def test_averaged_weights_are_used_and_taken_back(trained):
     with pipe.model.use_params({(crf.id, "transitions"): zeros}):
         assert not crf.get_param("transitions").any()
     assert_allclose(crf.get_param("transitions"), before)
+
+
+# What goes wrong
+
+
+def test_one_bad_document_costs_no_other(trained, monkeypatch):
+    pipe = trained.get_pipe("crf_ner")
+    predict, sizes, failed = pipe.predict, [], []
+
+    def refuse(docs):
+        sizes.append(len(docs))
+        if any(doc.text == "坏" for doc in docs):
+            raise OSError("bad")
+        return predict(docs)
+
+    monkeypatch.setattr(pipe, "predict", refuse)
+    texts = [*TEXTS, "坏", *TEXTS]
+    with pytest.raises(OSError, match="bad"):
+        list(trained.pipe(texts))
+    sizes.clear()
+    trained.set_error_handler(lambda name, proc, docs, error: failed.append((docs, error)))
+    try:
+        docs = list(trained.pipe(texts, batch_size=11))
+    finally:
+        trained.set_error_handler(util.raise_error)
+    assert [doc.text for doc in docs] == [*TEXTS, *TEXTS]
+    assert [ents_of(doc) for doc in docs[:5]] == [ents for _, ents in TRAIN]
+    assert sizes == [11, *[1] * 11]
+    ((bad, error),) = failed
+    assert [doc.text for doc in bad] == ["坏"]
+    assert str(error) == "bad"
+
+
+def test_what_is_not_initialized_or_not_possible(trained):
+    nlp = make_nlp()
+    pipe = nlp.get_pipe("crf_ner")
+    doc = nlp.make_doc("北京")
+    for use in (
+        lambda: pipe.update([Example(doc, doc.copy())]),
+        lambda: pipe.predict([doc]),
+        lambda: pipe.alternatives(doc, 1),
+        lambda: pipe.probable_spans([doc], 0.5),
+    ):
+        with pytest.raises(ValueError, match="E109"):
+            use()
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        trained.get_pipe("crf_ner").alternatives(doc, 0)
+    with pytest.raises(ValueError, match="is no CRF tagger"):
+        spacy.blank("zh").add_pipe("crf_ner", config={"model": small()["model"]["tok2vec"]})
+
+
+def test_another_tag_scheme_than_that_of_the_model_is_told(trained, tmp_path, caplog):
+    trained.to_disk(tmp_path)
+    caplog.set_level(logging.WARNING, logger="spacy")
+    spacy.load(tmp_path)
+    assert not caplog.records
+    config = {"components": {"crf_ner": {"tag_scheme": "BIO"}}}
+    nlp = spacy.load(tmp_path, config=config)
+    assert "BIOES, as when the model was trained, and not BIO" in caplog.text
+    assert ents_of(nlp(TEXTS[0])) == TRAIN[0][1]
+
+
+def test_initialized_again_with_one_more_label():
+    nlp, _ = fit(make_nlp())
+    nlp.get_pipe("crf_ner").add_label("ORG")
+    text = "王明在清华学习"
+    train = [*TRAIN, (text, [(0, 2, "PER"), (3, 5, "ORG")])]
+    fit(nlp, train=train)
+    assert nlp.get_pipe("crf_ner").labels == ("LOC", "PER", "ORG")
+    assert ents_of(nlp(text)) == train[-1][1]
+
+
+# Confidences
+
+
+def test_entities_that_were_there_are_not_scored():
+    nlp, _ = fit(make_nlp(spans_key="crf"))
+    doc = nlp.make_doc(TEXTS[0])
+    doc.set_ents([Span(doc, 0, 2, label="PER")])
+    doc = nlp(doc)
+    assert ents_of(doc) == TRAIN[0][1]
+    kept, found = doc.ents
+    assert kept._.confidence is None
+    assert 0 < found._.confidence <= 1
+    assert np.isnan(doc.spans["crf"].attrs["scores"]).tolist() == [True, False]
+    # A second pass changes nothing.
+    before = found._.confidence
+    assert [ent._.confidence for ent in nlp(doc).ents] == [None, before]
+
+
+def test_a_confidence_is_that_of_its_label():
+    nlp, _ = fit(make_nlp(spans_key="crf"))
+    doc = nlp(TEXTS[0])
+    assert doc.ents[0]._.confidence > 0.5
+    relabelled = Span(doc, 0, 2, label="OTHER")
+    assert relabelled._.confidence is None
+    relabelled._.confidence = 0.25
+    assert [doc.ents[0]._.confidence > 0.5, relabelled._.confidence] == [True, 0.25]
+
+
+def test_confidences_stay():
+    nlp, _ = fit(make_nlp(spans_key="crf"))
+    docs = list(nlp.pipe(TEXTS[:2]))
+    expected = [ent._.confidence for doc in docs for ent in doc.ents]
+    assert len(expected) == 4
+    stored = DocBin(docs=docs, store_user_data=True).to_bytes()
+    for copies in (
+        [doc.copy() for doc in docs],
+        [Doc(nlp.vocab).from_bytes(doc.to_bytes()) for doc in docs],
+        [Doc(nlp.vocab).from_json(doc.to_json(underscore=["confidence"])) for doc in docs],
+        list(DocBin().from_bytes(stored).get_docs(nlp.vocab)),
+        pickle.loads(pickle.dumps(docs)),
+        [Doc.from_docs(docs)],
+        list(nlp.pipe(TEXTS[:2], n_process=2)),
+    ):
+        found = [ent._.confidence for doc in copies for ent in doc.ents]
+        assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_documents_that_earlier_versions_stored():
+    nlp, _ = fit(make_nlp(), steps=1)
+    doc = nlp.make_doc(TEXTS[0])
+    doc.user_data["._.", "confidence", 0, 2] = 0.75
+    assert Span(doc, 0, 2, label="PER")._.confidence == 0.75
+
+
+def test_the_name_of_the_extension():
+    Span.set_extension("certainty", getter=lambda span: 1.0, force=True)
+    with pytest.raises(ValueError, match="'certainty' already. Set `extension`"):
+        make_nlp(extension="certainty")
+    Span.remove_extension("certainty")
+    nlp, _ = fit(make_nlp(extension="certainty", spans_key="crf"))
+    assert nlp(TEXTS[0]).ents[0]._.certainty > 0.5
+    Span.remove_extension("certainty")
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.005, 1.0])
+def test_any_threshold_will_do(trained, tmp_path, threshold):
+    """`spacy find-threshold` goes from 0 to 1."""
+    trained.to_disk(tmp_path)
+    settings = {"decoding": "entities", "threshold": threshold}
+    nlp = spacy.load(tmp_path, config={"components": {"crf_ner": settings}})
+    found = sum(len(doc.ents) for doc in nlp.pipe(TEXTS))
+    assert found >= 8 if threshold < 1 else found == 0
+
+
+# Training on
+
+
+def test_rehearsing_keeps_what_was_known():
+    nlp, _ = fit(make_nlp(), steps=40)
+    before = [ents_of(doc) for doc in nlp.pipe(TEXTS)]
+    pipe = nlp.get_pipe("crf_ner")
+    # Without a model to rehearse, nothing is.
+    examples = make_examples(nlp)
+    assert pipe.rehearse(examples) == {"crf_ner": 0.0}
+    pipe.add_label("ORG")
+    text = "清华很大"
+    new = [Example.from_dict(nlp.make_doc(text), {"entities": [(0, 2, "ORG")]})]
+    raw = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in TEXTS]
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.01
+    for _ in range(20):
+        nlp.update(new, sgd=optimizer)
+        losses = nlp.rehearse(raw, sgd=optimizer)
+    assert 0 < losses["crf_ner"] < 1
+    assert ents_of(nlp(text)) == [(0, 2, "ORG")]
+    assert [ents_of(doc) for doc in nlp.pipe(TEXTS)] == before
+
+
+def test_rehearsal_is_least_where_the_model_says_the_same():
+    nlp, _ = fit(make_nlp(), steps=5)
+    pipe = nlp.get_pipe("crf_ner")
+    (features,) = (node for node in pipe.model.walk() if node.name == "token_features")
+    features.attrs["feature_dropout"] = 0.0
+    nlp.resume_training()
+    assert pipe.rehearse(make_examples(nlp))["crf_ner"] > 0
+    for node in pipe.model.walk():
+        for name in node.grad_names:
+            assert_allclose(node.get_grad(name), 0, atol=1e-5)

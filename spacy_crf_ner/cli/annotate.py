@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Iterable, List, Optional
 
-import spacy
 import typer
 from spacy.tokens import Doc
 from tqdm import tqdm
@@ -18,6 +17,7 @@ from ..formats.record import CorpusError
 from ..formats.text import read_texts
 from .errors import exit_with
 from .gpu import GpuId, use_gpu
+from .pipelines import load_recognizer
 
 _JSON_SUFFIXES = (".json", ".jsonl")
 
@@ -46,15 +46,14 @@ def annotate_cli(
     use_gpu(gpu_id)
     try:
         texts = _read_texts(source)
-        # ImportError: the pipeline needs a package.
-        nlp = spacy.load(model)
+        nlp = load_recognizer(model)
         docs = nlp.pipe(texts, n_process=n_process, batch_size=batch_size)
         if output is None:
             _show(docs)
         else:
             _write(tqdm(docs, total=len(texts), unit="docs", disable=None), output)
             msg.good(f"written: {output}")
-    except (CorpusError, ImportError, OSError) as error:
+    except (CorpusError, OSError) as error:
         exit_with(error)
 
 

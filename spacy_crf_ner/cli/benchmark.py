@@ -104,7 +104,11 @@ def benchmark_pipe_cli(
     except (CorpusError, OSError) as error:
         exit_with(error)
     use_gpu(gpu_id)
-    seconds = benchmark_pipe(models, texts, runs)
+    try:
+        seconds = benchmark_pipe(models, texts, runs)
+    # ImportError: a pipeline needs a package.
+    except (ImportError, OSError) as error:
+        exit_with(error)
     first = next(iter(seconds.values()))
     characters = sum(map(len, texts))
     rows = [

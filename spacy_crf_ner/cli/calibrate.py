@@ -5,13 +5,14 @@ from typing import Annotated, Iterator
 
 import spacy
 import typer
-from spacy.training import Corpus, Example
+from spacy.training import Example
 from wasabi import msg
 
 from ..calibration import fit_temperature
 from ..component import CRFEntityRecognizer
 from .errors import exit_with
 from .gpu import GpuId, use_gpu
+from .pipelines import load_recognizer, read_annotated
 
 
 def calibrate_cli(
@@ -22,11 +23,9 @@ def calibrate_cli(
 ) -> None:
     """Fit the temperature of a crf_ner on a labelled corpus that it was not trained on. Entities
     stay the same, their confidences change."""
-    if not data.is_file():
-        exit_with(f"{data}: no such file. `python -m spacy crf convert` makes one of a corpus.")
     use_gpu(gpu_id)
+    nlp = load_recognizer(model)
     try:
-        nlp = spacy.load(model)
         pipes = {name: p for name, p in nlp.pipeline if isinstance(p, CRFEntityRecognizer)}
         if not pipes:
             exit_with(f"{model}: the pipeline has no crf_ner.")
@@ -41,7 +40,7 @@ def calibrate_cli(
 
 def _examples(nlp: spacy.Language, name: str, data: Path) -> Iterator[Example]:
     """The corpus, with what a component is given by those before it, such as a transformer."""
-    examples = list(Corpus(data)(nlp))
+    examples = read_annotated(nlp, data)
     with nlp.select_pipes(enable=nlp.pipe_names[: nlp.pipe_names.index(name)]):
         for eg, doc in zip(examples, nlp.pipe(eg.predicted for eg in examples)):
             eg.predicted = doc

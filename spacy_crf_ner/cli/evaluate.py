@@ -8,7 +8,7 @@ from typing import Annotated, Any, Dict, List, Optional
 import spacy
 import srsly
 import typer
-from spacy.training import Corpus, Example
+from spacy.training import Example
 from tqdm import tqdm
 from wasabi import msg
 
@@ -18,6 +18,7 @@ from ..formats.files import replacing
 from ..scoring import score_entities, score_tokens
 from .errors import exit_with
 from .gpu import GpuId, use_gpu
+from .pipelines import load_recognizer, read_annotated
 
 
 def evaluate_cli(
@@ -39,18 +40,11 @@ def evaluate_cli(
 ) -> None:
     """Score the entities that a pipeline finds: precision, recall and F1, in all and per label; and
     the confidences of a crf_ner."""
-    if not data.is_file():
-        exit_with(f"{data}: no such file. `python -m spacy crf convert` makes one of a corpus.")
     use_gpu(gpu_id)
-    try:
-        nlp = spacy.load(model)
-    except OSError as error:
-        exit_with(error)
+    nlp = load_recognizer(model)
     for pipe in _crf_pipes(nlp):
         pipe.decoding = decoding or pipe.decoding
         pipe.threshold = pipe.threshold if threshold is None else threshold
-        if pipe.decoding == "entities" and not pipe.threshold:
-            exit_with("Decoding 'entities' needs --threshold above 0, such as 0.4.")
     scores = evaluate(nlp, data)
     _show(scores)
     if output is not None:
@@ -76,11 +70,12 @@ def evaluate(nlp: spacy.Language, data: Path) -> Dict[str, Any]:
     RETURNS (Dict[str, Any]): What `score_entities` and `score_tokens` return, the number of gold
         entities of each label as "ents_support", and "docs", "words" and "words_per_second"; and if
         there is a crf_ner, "calibration" with its expected calibration error "ece" and its "bins".
+    RAISES: typer.Exit if there is nothing to score.
     """
     pipes = _crf_pipes(nlp)
     for pipe in pipes:
         pipe.spans_key = pipe.spans_key or pipe.name
-    examples = list(Corpus(data)(nlp))
+    examples = read_annotated(nlp, data)
     start = time.perf_counter()
     docs = nlp.pipe([eg.predicted for eg in examples])
     for eg, doc in zip(examples, tqdm(docs, total=len(examples), leave=False, disable=None)):

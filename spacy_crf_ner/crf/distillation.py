@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from . import recursions
 from .inference import gradients
@@ -24,6 +25,15 @@ class Expectations(NamedTuple):
 
     tags: Tensor
     pairs: Tensor
+
+    def with_more_tags(self, n_tags: int) -> "Expectations":
+        """The same of a distribution that has further tags, which are never there.
+
+        n_tags (int): The number of tags, those that there are among them.
+        RETURNS (Expectations): The same, with zeros.
+        """
+        more = n_tags - self.tags.shape[1]
+        return Expectations(pad(self.tags, (0, more)), pad(self.pairs, (0, more, 0, more)))
 
 
 @torch.no_grad()

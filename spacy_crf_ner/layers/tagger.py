@@ -93,6 +93,11 @@ def resize_output(model: Model[List[Doc], Scores], nO: int) -> None:
     nO (int): The new number of tags, not below the present one.
     """
     output_layer, crf = model.get_ref("output_layer"), model.get_ref("crf")
+    around = [
+        node
+        for node in model.walk()
+        if any(layer is output_layer or layer is crf for layer in node.layers)
+    ]
     # New nodes have new ids, so that no optimizer applies moments of the old shapes to them.
     for old, new in (
         (output_layer, Linear(nO, output_layer.maybe_get_dim("nI"))),
@@ -108,6 +113,9 @@ def resize_output(model: Model[List[Doc], Scores], nO: int) -> None:
                 new.set_param(name, large)
         new.attrs.update(old.attrs)
         model.replace_node(old, new)
+    for node in around:
+        if node.has_dim("nO"):
+            node.set_dim("nO", nO, force=True)
 
 
 def _init(model: Model, X: Optional[Ragged] = None, Y: Any = None) -> None:

@@ -12,10 +12,12 @@ def finish_update(model: Model, optimizer: Optimizer) -> None:
     the optimizer times the layer's attribute `LEARN_RATE`, if it has one.
 
     model (Model): The network, with gradients.
-    optimizer (Optimizer): The optimizer.
+    optimizer (Optimizer): The optimizer; or what `nlp.rehearse` collects gradients with, which has
+        no learn rate of its own.
     """
     for node in model.walk():
-        update = partial(optimizer, lr_scale=node.attrs.get(LEARN_RATE, 1.0))
+        scale = {"lr_scale": node.attrs.get(LEARN_RATE, 1.0)}
+        update = partial(optimizer, **scale if isinstance(optimizer, Optimizer) else {})
         for shim in node.shims:
             shim.finish_update(update)
         for name in node.param_names:

@@ -68,6 +68,49 @@ def test_decoding_and_threshold_can_be_others_than_the_component_has(tmp_path):
         assert result.exit_code == 0, result.output
         recalls.append(srsly.read_json(output)["ents_r"])
     assert recalls[0] > recalls[1]
-    result = CliRunner().invoke(app, [*arguments, "--decoding", "entities"])
-    assert result.exit_code == 1
-    assert "--threshold above 0" in " ".join(result.output.split())
+
+
+def run_on(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 1, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.output
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_what_cannot_be_scored_says_why(tmp_path, command):
+    nlp, _ = fit(make_nlp(), steps=1)
+    nlp.to_disk(tmp_path / "model")
+    output = [tmp_path / "output"] if command == "calibrate" else []
+    (tmp_path / "dev.json").write_text('{"text": "北京"}\n', encoding="utf8")
+    (tmp_path / "damaged.spacy").write_bytes(b"no DocBin")
+    DocBin(docs=[nlp.make_doc("北京")]).to_disk(tmp_path / "plain.spacy")
+    for name, message in {
+        "none.spacy": "no such file",
+        "dev.json": "not a .spacy file",
+        "damaged.spacy": "cannot be read",
+        "plain.spacy": "no annotation of entities",
+    }.items():
+        assert message in run_on(command, tmp_path / "model", tmp_path / name, *output)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "annotate"])
+def test_a_pipeline_that_finds_no_entities_is_an_error(tmp_path, command):
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "model")
+    (tmp_path / "texts.txt").write_text("北京\n", encoding="utf8")
+    output = run_on(command, tmp_path / "model", tmp_path / "texts.txt")
+    assert "nothing that finds entities" in output
+    assert "sentencizer" in output
+
+
+def test_a_pipeline_that_is_not_there(tmp_path):
+    (tmp_path / "texts.txt").write_text("北京\n", encoding="utf8")
+    texts = tmp_path / "texts.txt"
+    for arguments in (
+        ("evaluate", "no_model", texts),
+        ("annotate", "no_model", texts),
+        ("benchmark", "pipe", texts, "no_model"),
+    ):
+        assert "no_model" in run_on(*arguments)
