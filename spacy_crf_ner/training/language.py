@@ -1,10 +1,12 @@
 """What lets one config be for all languages, and for all of spaCy's commands."""
 
+from functools import partial
 from typing import Callable
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import registry
+from thinc.api import Optimizer
 
 Tokenizer = Callable[[str], Doc]
 
@@ -24,16 +26,26 @@ def language_tokenizer() -> Callable[[Language], Tokenizer]:
 
 
 def resolve_optimizer() -> Callable[[Language], Language]:
-    """Put values in place of the variables in a pipeline's [training.optimizer], for
-    `nlp.after_pipeline_creation`. `nlp.create_optimizer`, and so `nlp.resume_training`, resolves
-    that section without the rest of the config, and does not know `${training.max_steps}`.
+    """Have a pipeline make its optimizer of its whole config, for `nlp.after_pipeline_creation`.
+    spaCy resolves [training.optimizer] without the rest, where `${training.max_steps}` is unknown,
+    in `nlp.create_optimizer`, and so in `nlp.resume_training` and `nlp.update`. `spacy train` does
+    not call it.
 
-    RETURNS (Callable[[Language], Language]): Changes the config of a pipeline and returns it.
+    RETURNS (Callable[[Language], Language]): Changes a pipeline and returns it.
     """
 
     def resolve(nlp: Language) -> Language:
-        training = nlp.config["training"]
-        training["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
+        nlp.create_optimizer = partial(_create_optimizer, nlp)
         return nlp
 
     return resolve
+
+
+def _create_optimizer(nlp: Language) -> Optimizer:
+    config = nlp.config.interpolate()["training"]["optimizer"]
+    optimizer = registry.resolve({"optimizer": config})["optimizer"]
+    if not optimizer.learn_rate:
+        # The first rate of a warm-up. Nothing steps on schedules but `spacy train`, and so nothing
+        # would ever be learned.
+        optimizer.learn_rate = config["learn_rate"]["initial_rate"]
+    return optimizer
