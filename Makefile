@@ -14,12 +14,12 @@ VECTORS ?=
 ENCODER ?= $(if $(filter zh,$(LANGUAGE)),bert-base-chinese,bert-base-cased)
 GPU ?= -1
 # The batches that suit a CPU leave a GPU idle. There, but for the embedded corpus, they are larger, the
-# steps as much fewer, and the learning rate is higher by the square root (docs/gpu.md).
+# steps half as many, and the learning rate is higher by the square root (docs/gpu.md).
 sized = $(if $(and $(filter-out -1,$(GPU)),$(filter-out demo,$(CORPUS))),$(2),$(1))
 # Training steps: few for the embedded corpus and to fine-tune an encoder, many for the largest corpus.
 STEPS ?= $(strip $(if $(filter demo,$(CORPUS)),400,$(if $(filter transformer%,$(CONFIG)),\
-	$(call sized,2500,1250),$(if $(filter cluener,$(CORPUS)),$(call sized,8000,2000),\
-	$(call sized,5000,1250)))))
+	$(call sized,2500,1250),$(if $(filter cluener,$(CORPUS)),$(call sized,8000,4000),\
+	$(call sized,5000,2500)))))
 BATCH = $(if $(filter transformer,$(CONFIG)),4000,3000)
 RATE = $(if $(filter transformer%,$(CONFIG)),0.00007,0.002)
 # `spacy train` reads it; the project tool says that it does not itself.
@@ -82,6 +82,7 @@ doctor: $(INSTALLED_GPU)
 
 test: env
 	$(BIN)/ruff check spacy_crf_ner tests assets
+	$(BIN)/mypy spacy_crf_ner
 	$(BIN)/python -m pytest -q -m "not slow"
 
 test-slow: env

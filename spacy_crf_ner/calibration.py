@@ -1,7 +1,7 @@
 """Whether confidences can be trusted: of the entities found with confidence 0.8, are 80 % right?"""
 
 from pathlib import Path
-from typing import Iterable, List, NamedTuple, Optional, Sequence
+from typing import Iterable, List, NamedTuple, Optional, Sequence, cast
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class Bin(NamedTuple):
 
     low: float
     high: float
-    count: int
+    count: int  # type: ignore[assignment]  # hides the method of tuples
     confidence: Optional[float]
     accuracy: Optional[float]
 
@@ -62,7 +62,11 @@ def expected_calibration_error(bins: Sequence[Bin]) -> Optional[float]:
     total = sum(b.count for b in bins)
     if not total:
         return None
-    return sum(b.count * abs(b.confidence - b.accuracy) for b in bins if b.count) / total
+    # With entities in it, a bin has both.
+    distances = (
+        b.count * abs(cast(float, b.confidence) - cast(float, b.accuracy)) for b in bins if b.count
+    )
+    return sum(distances) / total
 
 
 def fit_temperature(pipe: CRFEntityRecognizer, examples: Iterable[Example]) -> float:

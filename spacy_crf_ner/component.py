@@ -16,6 +16,7 @@ from typing import (
     Sequence,
     Tuple,
     Union,
+    cast,
 )
 
 import numpy as np
@@ -30,6 +31,7 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate, torch2xp, xp2torch
+from thinc.types import Floats1d, Floats2d
 from torch import Tensor
 
 from . import confidence
@@ -229,7 +231,7 @@ class CRFEntityRecognizer(TrainablePipe):
         RETURNS (Potentials): The scores, divided by the temperature.
         """
         self._use_device()
-        potentials = self._to_potentials(self.model.predict(docs), docs)
+        potentials = self._to_potentials(self.model.predict(cast(List[Doc], docs)), docs)
         temperature = self.cfg["temperature"]
         # The best tagging is the same at any temperature, the confidences are not.
         return potentials if temperature == 1 else potentials.map(lambda x: x / temperature)
@@ -474,7 +476,7 @@ class CRFEntityRecognizer(TrainablePipe):
         RETURNS (CRFEntityRecognizer): The component itself.
         RAISES: ValueError if the weights are no safetensors.
         """
-        deserialize = {
+        deserialize: Dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: self._load_cfg(srsly.read_json(p)),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
             "model.safetensors": lambda p: from_safetensors(self.model, p.read_bytes()),
@@ -514,11 +516,11 @@ class CRFEntityRecognizer(TrainablePipe):
             loss, [raw.emissions, raw.start, raw.transitions, raw.end]
         )
         gradient = Scores(
-            torch2xp(d_emissions),
+            cast(Floats2d, torch2xp(d_emissions)),
             scores.lengths,
-            torch2xp(d_start),
-            torch2xp(d_transitions),
-            torch2xp(d_end),
+            cast(Floats1d, torch2xp(d_start)),
+            cast(Floats2d, torch2xp(d_transitions)),
+            cast(Floats1d, torch2xp(d_end)),
         )
         # Last, because it waits for a GPU, which by now has all to do that it is to do.
         value = loss.item()

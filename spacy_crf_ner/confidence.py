@@ -1,7 +1,7 @@
 """`ent._.confidence`: the probability of an entity, kept on its document."""
 
 from functools import partial
-from typing import Dict, Optional, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 from spacy.tokens import Span
 
@@ -29,8 +29,12 @@ def add_extension(name: str) -> None:
                 f"Spans have another extension attribute '{name}' already. Set `extension` of "
                 "crf_ner to a name that is free."
             )
-    getter, setter = (partial(function, name=name) for function in (get_confidence, set_confidence))
-    Span.set_extension(name, getter=getter, setter=setter, force=True)
+    Span.set_extension(
+        name,
+        getter=partial(get_confidence, name=name),
+        setter=partial(set_confidence, name=name),
+        force=True,
+    )
 
 
 def get_confidence(span: Span, *, name: str) -> Optional[float]:
@@ -41,7 +45,8 @@ def get_confidence(span: Span, *, name: str) -> Optional[float]:
     RETURNS (Optional[float]): The probability that it is an entity of its label, None if it is not
         known.
     """
-    values = span.doc.user_data.get(_key(span, name))
+    user_data: Dict[Any, Any] = span.doc.user_data
+    values = user_data.get(_key(span, name))
     # Documents that were stored by earlier versions have a number.
     return values.get(span.label_) if isinstance(values, dict) else values
 
@@ -56,7 +61,8 @@ def set_confidence(
         each label, as it is kept and as `Doc.from_json` sets it.
     name (str): The name of the attribute.
     """
-    data, key = span.doc.user_data, _key(span, name)
+    data: Dict[Any, Any] = span.doc.user_data
+    key = _key(span, name)
     if isinstance(value, dict):
         data[key] = value
     else:
@@ -64,5 +70,5 @@ def set_confidence(
         data[key] = {**(kept if isinstance(kept, dict) else {}), span.label_: value}
 
 
-def _key(span: Span, name: str) -> tuple:
+def _key(span: Span, name: str) -> Tuple[str, str, int, int]:
     return "._.", name, span.start_char, span.end_char

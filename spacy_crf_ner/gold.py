@@ -1,7 +1,7 @@
 """Gold annotation as tag ids, and what of it cannot be used."""
 
 from functools import lru_cache
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, Union, cast
 
 import numpy as np
 from spacy.tokens import Span
@@ -32,7 +32,9 @@ def survey_gold(examples: Iterable[Example]) -> Survey:
     examples (Iterable[Example]): The examples.
     RETURNS (Survey): What was found.
     """
-    labels, n_ents, misaligned = set(), 0, []
+    labels: Set[str] = set()
+    misaligned: List[Span] = []
+    n_ents = 0
     for eg in examples:
         ents = eg.reference.ents
         labels.update(ent.label_ for ent in ents)
@@ -90,11 +92,11 @@ def biluo_tags(example: Example) -> List[Optional[str]]:
         it is not known.
     """
     predicted, reference = example.predicted, example.reference
-    attrs = ["ORTH", "ENT_IOB", "IS_SPACE"]
+    attrs: List[Union[int, str]] = ["ORTH", "ENT_IOB", "IS_SPACE"]
     orth, iob, is_space = reference.to_array(attrs).T if len(reference) else np.zeros((3, 0))
     if not iob.any() or not np.array_equal(predicted.to_array("ORTH"), orth):
-        return example.get_aligned_ner()
-    tags = np.where((iob == 2) | (is_space != 0), "O", None).tolist()
+        return cast(List[Optional[str]], example.get_aligned_ner())
+    tags = np.where((iob == 2) | (is_space != 0), "O", cast(Any, None)).tolist()
     for ent in reference.ents:
         label, last = ent.label_, ent.end - 1
         if len(ent) == 1:

@@ -16,6 +16,7 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
+    TypeGuard,
     Union,
 )
 
@@ -291,7 +292,7 @@ def _parse_pattern(path: Path, number: int, line: str) -> Optional[Tuple[str, st
     )
 
 
-def _is_name(value: object) -> bool:
+def _is_name(value: object) -> TypeGuard[str]:
     """Whether this is text, on one line and without halves of surrogate pairs, as JSON may have."""
     return (
         isinstance(value, str)

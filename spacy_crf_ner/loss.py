@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -83,9 +83,12 @@ def constrain(p: Potentials, tag_set: TagSet, allowed: Optional[np.ndarray] = No
 
 
 @lru_cache
-def _legal(tag_set: TagSet, device: torch.device) -> Sequence[Tensor]:
-    masks = (tag_set.legal_starts, tag_set.legal_transitions, tag_set.legal_ends)
-    return [upload(mask, device) for mask in masks]
+def _legal(tag_set: TagSet, device: torch.device) -> Tuple[Tensor, Tensor, Tensor]:
+    return (
+        upload(tag_set.legal_starts, device),
+        upload(tag_set.legal_transitions, device),
+        upload(tag_set.legal_ends, device),
+    )
 
 
 def _with_spans(legal: Potentials, tag_set: TagSet, spans: Sequence[IncorrectSpan]) -> Potentials:

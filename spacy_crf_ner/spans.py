@@ -1,7 +1,7 @@
 """Probabilities of entities: from the posterior over tags to spans with labels."""
 
 from bisect import bisect_right
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import torch
 from torch import Tensor
@@ -129,7 +129,7 @@ def best_entities(legal: Potentials, tag_set: TagSet, threshold: float) -> List[
 
 
 def _without_overlaps(spans: List[Entity], threshold: float) -> List[Entity]:
-    """Weighted interval scheduling (Kleinberg and Tardos 2005, 6.1)."""
+    """Weighted interval scheduling (Kleinberg and Tardos 2005, 6.1) of spans with confidences."""
     spans = sorted(spans, key=lambda span: span.end)
     ends = [span.end for span in spans]
     # What the best choice among the first spans adds up to, and how many of them precede its last
@@ -137,7 +137,7 @@ def _without_overlaps(spans: List[Entity], threshold: float) -> List[Entity]:
     best, precede = [0.0], [-1]
     for i, span in enumerate(spans):
         before = bisect_right(ends, span.start, 0, i)
-        gain = best[before] + span.confidence - threshold
+        gain = best[before] + cast(float, span.confidence) - threshold
         best.append(max(best[i], gain))
         precede.append(before if gain > best[i] else -1)
     chosen, i = [], len(spans)

@@ -152,7 +152,7 @@ def _find_characters(tokenizer: Any) -> Dict[str, int]:
     RETURNS (Dict[str, int]): The id of each character's piece, in order of ids.
     """
     special = set(tokenizer.all_special_ids)
-    found = {}
+    found: Dict[str, int] = {}
     # The piece without a mark is the shortest; it comes first.
     for piece, i in sorted(tokenizer.get_vocab().items(), key=lambda item: (len(item[0]), item[1])):
         # Turned to text by the tokenizer, which knows its marks, and in byte-level vocabularies

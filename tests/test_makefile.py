@@ -24,8 +24,8 @@ def commands_of(*variables):
         ([], "400", ""),
         (["GPU=0"], "400", ""),
         (["CORPUS=cluener"], "8000", ""),
-        (["CORPUS=cluener", "GPU=0"], "2000", f"{SIZE} 3000 {RATE} 0.002"),
-        (["CORPUS=badou", "GPU=1"], "1250", f"{SIZE} 3000 {RATE} 0.002"),
+        (["CORPUS=cluener", "GPU=0"], "4000", f"{SIZE} 3000 {RATE} 0.002"),
+        (["CORPUS=badou", "GPU=1"], "2500", f"{SIZE} 3000 {RATE} 0.002"),
         (["CORPUS=badou", "CONFIG=transformer"], "2500", ""),
         (["CORPUS=badou", "CONFIG=transformer", "GPU=0"], "1250", f"{SIZE} 4000 {RATE} 0.00007"),
         (

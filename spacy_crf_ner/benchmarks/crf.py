@@ -80,7 +80,10 @@ def measure_limits(device: torch.device, runs: int = 9) -> Dict[str, float]:
     target = torch.empty_like(source)
     dtype = torch.float64 if device.type == "cpu" else torch.float32
     matrix = torch.ones(1024, 1024, dtype=dtype, device=device)
-    tasks = {"bytes": lambda: target.copy_(source), "flops": lambda: matrix @ matrix}
+    tasks: Dict[str, Callable[[], object]] = {
+        "bytes": lambda: target.copy_(source),
+        "flops": lambda: matrix @ matrix,
+    }
     amounts = {"bytes": 2 * 4 * source.numel(), "flops": 2 * 1024**3}
     times = take_turns(tasks, runs)
     return {name: amounts[name] / seconds for name, seconds in times.items()}
@@ -196,6 +199,6 @@ def _legal_crf(crf: LinearChainCRF) -> LinearChainCRF:
     sources = (tag_set.legal_starts, tag_set.legal_transitions, tag_set.legal_ends)
     for mask, source in zip(masks, sources):
         mask[tuple(slice(size) for size in source.shape)] = torch.from_numpy(source)
-    legal = LinearChainCRF(n_tags, legal=tuple(masks))
+    legal = LinearChainCRF(n_tags, legal=(masks[0], masks[1], masks[2]))
     legal.load_state_dict(crf.state_dict())
     return legal.to(crf.transitions.device)

@@ -2,10 +2,10 @@
 
 import random
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from spacy.cli.train import train
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from ..formats.docbin import write_docbins
@@ -21,7 +21,8 @@ def remove_entities(doc: Doc, share: float, generator: random.Random, *, missing
     generator (random.Random): Draws which.
     missing (bool): Whether their tokens' annotation becomes missing, or else O.
     """
-    kept, removed = [], []
+    kept: List[Span] = []
+    removed: List[Span] = []
     for ent in doc.ents:
         (removed if generator.random() < share else kept).append(ent)
     doc.set_ents(kept, missing=removed if missing else [])

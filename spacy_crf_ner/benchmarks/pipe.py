@@ -1,8 +1,10 @@
 """How fast pipelines tag texts, beside each other, and what confidences cost."""
 
+from functools import partial
 from typing import Callable, Dict, List
 
 import spacy
+from spacy.language import Language
 
 from ..component import CRFEntityRecognizer
 from .timing import take_turns
@@ -23,7 +25,7 @@ def benchmark_pipe(models: List[str], texts: List[str], runs: int) -> Dict[str, 
     contenders: Dict[str, Callable[[], object]] = {}
     for model in models:
         nlp = spacy.load(model)
-        contenders[model] = lambda nlp=nlp: sum(len(doc.ents) for doc in nlp.pipe(texts))
+        contenders[model] = partial(_tag, nlp, texts)
         without = [
             name
             for name, component in nlp.pipeline
@@ -32,7 +34,9 @@ def benchmark_pipe(models: List[str], texts: List[str], runs: int) -> Dict[str, 
         if without:
             settings = {"components": {name: {"spans_key": SPANS_KEY} for name in without}}
             confident = spacy.load(model, config=settings)
-            contenders[f"{model}, with confidences"] = lambda nlp=confident: sum(
-                len(doc.ents) for doc in nlp.pipe(texts)
-            )
+            contenders[f"{model}, with confidences"] = partial(_tag, confident, texts)
     return take_turns(contenders, runs)
+
+
+def _tag(nlp: Language, texts: List[str]) -> int:
+    return sum(len(doc.ents) for doc in nlp.pipe(texts))

@@ -34,8 +34,20 @@ from .gpu import GpuId, use_gpu
 from .overrides import CONTEXT
 
 app = typer.Typer(name="benchmark", help="Measure the speed on this machine.", no_args_is_help=True)
-HEADER = ("task", "batch", "length", "tags", "ms", "ms, BIOES", "× pytorch-crf")
-HEADER += (f"× {TORCH_STRUCT}", f"× {AUTOGRAD}", f"× {TORCH}", "GB/s", "GFLOP/s")
+HEADER = (
+    "task",
+    "batch",
+    "length",
+    "tags",
+    "ms",
+    "ms, BIOES",
+    "× pytorch-crf",
+    f"× {TORCH_STRUCT}",
+    f"× {AUTOGRAD}",
+    f"× {TORCH}",
+    "GB/s",
+    "GFLOP/s",
+)
 
 
 @app.callback()

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional
+from typing import Annotated, Any, Dict, List, Optional, cast
 
 import spacy
 import srsly
@@ -84,7 +84,7 @@ def evaluate(nlp: spacy.Language, data: Path) -> Dict[str, Any]:
     words = sum(len(eg.predicted) for eg in examples)
     calibration = {}
     if pipes:
-        bins = _reliability(examples, pipes[-1].spans_key)
+        bins = _reliability(examples, cast(str, pipes[-1].spans_key))
         calibration["calibration"] = {"ece": expected_calibration_error(bins), "bins": bins}
     return {
         **score_entities(examples),

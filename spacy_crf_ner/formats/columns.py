@@ -122,12 +122,13 @@ def to_record(sentence: Sentence, scheme: str) -> Record:
     RETURNS (Record): The record.
     """
     tokens = [token or " " for token in sentence.tokens]
-    record = Record(tokens, _read_spans(sentence.tags), sentence.path, sentence.line)
+    spans = _read_spans(sentence.tags)
+    record = Record(tokens, spans, sentence.path, sentence.line)
     for i, token in enumerate(sentence.tokens):
         if not token:
             record.note(BLANK_TOKEN, f"tagged {sentence.tags[i]}", i)
     if scheme != IOB1:
-        for start, end, label in record.spans:
+        for start, end, label in spans:
             tags = sentence.tags[start:end]
             if tags != _write_tags(label, end - start, scheme):
                 entity = record.show((start, end, label))
@@ -169,6 +170,6 @@ def _read_spans(tags: List[str]) -> List[Span]:
 
 
 def _write_tags(label: str, length: int, scheme: str) -> List[str]:
-    first, inner, last, only = SCHEMES[scheme]
+    first, inner, last, only = tuple(SCHEMES[scheme])
     letters = only if length == 1 else first + inner * (length - 2) + last
     return [f"{letter}-{label}" for letter in letters]

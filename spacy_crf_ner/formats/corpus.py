@@ -4,7 +4,7 @@ import random
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Union
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Union, cast
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -120,7 +120,11 @@ def read_corpus(
     for name, items in read.items():
         records: List[Record] = []
         for item in items:
-            record = to_record(item, corpus.scheme) if isinstance(item, Sentence) else item
+            if isinstance(item, Sentence):
+                # Where there are sentences, there is a scheme.
+                record = to_record(item, cast(str, corpus.scheme))
+            else:
+                record = item
             if documents and isinstance(item, Sentence) and not item.opens:
                 records[-1].append(record)
             else:

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Set, Union, cast
 
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
@@ -30,7 +30,8 @@ def to_doc(record: Record, nlp: Language) -> Doc:
     doc = _tokenize(record, nlp)
     if record.spans is None:
         return doc
-    ents, unknown = [], set()
+    ents: List[Span] = []
+    unknown: Set[int] = set()
     for start, end, label in record.spans:
         if not isinstance(record.text, str):
             ents.append(Span(doc, start, end, label=label))
@@ -39,7 +40,8 @@ def to_doc(record: Record, nlp: Language) -> Doc:
         if ent is not None:
             ents.append(ent)
             continue
-        tokens = doc.char_span(start, end, alignment_mode="expand")
+        # Expanded, it always is a span.
+        tokens = cast(Span, doc.char_span(start, end, alignment_mode="expand"))
         unknown.update(token.i for token in tokens)
         among = " ".join(token.text for token in tokens)
         record.note(MISALIGNED, f"{record.show((start, end, label))} in the tokens {among!r}")
@@ -64,5 +66,5 @@ def _tokenize(record: Record, nlp: Language) -> Doc:
     # Unknown spaces tell spaCy's Corpus to keep these tokens instead of tokenizing a text that
     # was never written like this.
     spaces = [False] * len(record.text) if nlp.lang in UNSPACED_LANGS else None
-    starts = [i in record.sentences for i in range(len(record.text))]
+    starts: List[Union[bool, int, None]] = [i in record.sentences for i in range(len(record.text))]
     return Doc(nlp.vocab, words=record.text, spaces=spaces, sent_starts=starts)

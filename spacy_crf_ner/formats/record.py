@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 from ..tags import Span
 
@@ -90,8 +90,10 @@ class Record:
         other (Record): The record, of the same file.
         """
         n = len(self.text)
-        self.text += other.text
-        self.spans += [(start + n, end + n, label) for start, end, label in other.spans]
+        # Those of tokens are annotated, and their text is a list.
+        cast(List[str], self.text).extend(other.text)
+        spans, more = cast(List[Span], self.spans), cast(List[Span], other.spans)
+        spans += [(start + n, end + n, label) for start, end, label in more]
         self.sentences.update((start + n, line) for start, line in other.sentences.items())
         self.notes += other.notes
 

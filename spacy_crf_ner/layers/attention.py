@@ -51,14 +51,16 @@ def SelfAttentionEncoder(
             f"SelfAttentionEncoder: dropout must be at least 0 and below 1, got {dropout}."
         )
     width = encode.get_dim("nO")
-    attention = chain(
+    attention: Model[List[Floats2d], List[Floats2d]] = chain(
         list2ragged(),
         SelfAttention(width, heads, window),
         with_array(Dropout(dropout)),
         ragged2list(),
     )
     # Not around Ragged, which thinc's `residual` strips of its width where there are no tokens.
-    model = chain(encode, residual(attention), with_array(LayerNorm(width)))
+    model: Model[List[Floats2d], List[Floats2d]] = chain(
+        encode, residual(attention), with_array(LayerNorm(width))
+    )
     model.set_dim("nO", width)
     return model
 
@@ -162,15 +164,15 @@ def _attention(
     masks = to_device(visible, X.device)
     outputs: List[Tensor] = []
     for i, (n_blocks, n_seen) in enumerate(shapes):
-        asking, seen, real = on_device[3 * i : 3 * i + 3]
+        asking_rows, seen_rows, real_rows = on_device[3 * i : 3 * i + 3]
         attended = scaled_dot_product_attention(
-            _split(queries, asking, n_blocks, heads),
-            _split(keys, seen, n_blocks, heads),
-            _split(values, seen, n_blocks, heads),
+            _split(queries, asking_rows, n_blocks, heads),
+            _split(keys, seen_rows, n_blocks, heads),
+            _split(values, seen_rows, n_blocks, heads),
             attn_mask=masks[i].view(n_blocks, 1, 1, n_seen),
         )
         attended = attended.transpose(1, 2).reshape(-1, X.shape[1])
-        outputs.append(attended.index_select(0, real))
+        outputs.append(attended.index_select(0, real_rows))
     return linear(torch.cat(outputs).index_select(0, order), output)
 
 

@@ -7,7 +7,7 @@ the padding first, so that a document's vectors depend on its batch.
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from threading import Lock
-from typing import Any, Callable, Dict, Iterator, List, Literal, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Literal, Optional, Tuple, Union, cast
 
 import numpy as np
 import torch
@@ -65,11 +65,13 @@ def BiLSTMEncoder(
         raise ValueError(f"BiLSTMEncoder: depth must be at least 1, got {depth}.")
     if not 0 <= dropout < 1:
         raise ValueError(f"BiLSTMEncoder: dropout must be at least 0 and below 1, got {dropout}.")
-    layers = [list2ragged(), with_array(Dropout(dropout))]
+    layers: List[Model[Any, Any]] = [list2ragged(), with_array(Dropout(dropout))]
     for i in range(depth):
-        output = chain(LayerNorm(width), Dropout(dropout)) if layer_norm else Dropout(dropout)
+        output: Model[Floats2d, Floats2d] = (
+            chain(LayerNorm(width), Dropout(dropout)) if layer_norm else Dropout(dropout)
+        )
         layers += [BiLSTM(width, width if i else None, precision), with_array(output)]
-    model = chain(*layers, ragged2list())
+    model: Model[List[Floats2d], List[Floats2d]] = chain(*layers, ragged2list())
     model.set_dim("nO", width)
     return model
 
@@ -105,17 +107,16 @@ def BiLSTM(
 
 def _init(model: Model, X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
     if X is not None and model.has_dim("nI") is None:
-        model.set_dim("nI", X.dataXd.shape[1])
+        model.set_dim("nI", X.dataXd.shape[-1])
     ops, hidden, width = model.ops, model.get_dim("nO") // 2, model.get_dim("nI")
     for direction in DIRECTIONS:
         model.set_param(f"weight_ih_l0{direction}", glorot_uniform_init(ops, (4 * hidden, width)))
         orthogonal = [np.linalg.qr(np.random.normal(size=(hidden, hidden)))[0] for _ in range(4)]
-        model.set_param(
-            f"weight_hh_l0{direction}", ops.asarray2f(np.concatenate(orthogonal), dtype="f")
-        )
+        recurrence = cast(Floats2d, np.concatenate(orthogonal))
+        model.set_param(f"weight_hh_l0{direction}", ops.asarray2f(recurrence, dtype="f"))
         # The gates' order is torch's: input, forget, cell, output.
         bias = ops.alloc1f(4 * hidden)
-        bias[hidden : 2 * hidden] = 1.0
+        bias[hidden : 2 * hidden] = 1.0  # type: ignore[call-overload]  # also numbers
         model.set_param(f"bias_ih_l0{direction}", bias)
         model.set_param(f"bias_hh_l0{direction}", ops.alloc1f(4 * hidden))
 
@@ -213,7 +214,8 @@ def no_tf32() -> Iterator[None]:
     lock: a second thread must neither change it back too early nor take it for the user's."""
     # torch 2.9 replaced one setting by another, and warns of the old one.
     settings: Any = torch.backends.cudnn
-    name, value = "allow_tf32", False
+    name: str = "allow_tf32"
+    value: Union[bool, str] = False
     if hasattr(settings.rnn, "fp32_precision"):
         settings, name, value = settings.rnn, "fp32_precision", "ieee"
     with TF32_LOCK:

@@ -1,6 +1,6 @@
 """Words by their letters, for alphabetic text: a convolution over the characters of each token."""
 
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 from spacy.tokens import Doc
@@ -14,7 +14,9 @@ from thinc.api import (
     reduce_max,
     with_array,
 )
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d, Ints1d, Ragged
+
+from .ragged import unflatten
 
 # Around each word, so that a convolution tells its beginning and end. They are noncharacters, which
 # Unicode keeps out of all text for such use.
@@ -50,11 +52,11 @@ def CharacterCNN(
             f"{len(kernel_sizes)}; got {width}."
         )
     part = width // len(kernel_sizes)
-    convolutions = [
+    convolutions: List[Model[Ragged, Floats2d]] = [
         chain(expand_window(size // 2), with_array(Linear(part, char_width * size)), reduce_max())
         for size in kernel_sizes
     ]
-    characters = HashEmbed(char_width, rows, seed=1)
+    characters: Model[Any, Any] = HashEmbed(char_width, rows, seed=1)
     return _per_word(chain(with_array(characters), concatenate(*convolutions)), width)
 
 
@@ -87,7 +89,7 @@ def _forward(
     distinct, where = np.unique(orths, return_inverse=True)
     words = [docs[0].vocab.strings[orth] for orth in distinct]
     vectors, backprop_words = model.layers[0](_characters(model, words), is_train)
-    rows = ops.asarray1i(where)
+    rows = ops.asarray1i(cast(Ints1d, where))
 
     def backprop(d_vectors: List[Floats2d]) -> List[Doc]:
         d_words = ops.alloc2f(len(words), width)
@@ -95,12 +97,12 @@ def _forward(
         backprop_words(d_words)
         return []
 
-    return ops.unflatten(vectors[rows], lengths), backprop
+    return unflatten(ops, vectors[rows], lengths), backprop
 
 
 def _characters(model: Model, words: List[str]) -> Ragged:
     """The code points of words, each between `BEGIN` and `END`."""
     text = "".join(f"{BEGIN}{word}{END}" for word in words)
-    codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    codes = cast(Ints1d, np.frombuffer(text.encode("utf-32-le"), dtype="<u4"))
     lengths = [len(word) + 2 for word in words]
     return Ragged(model.ops.asarray1i(codes, dtype="uint64"), model.ops.asarray1i(lengths))

@@ -4,7 +4,7 @@ from typing import List
 
 from spacy.tokens import Doc
 from thinc.api import Model, chain, concatenate, ragged2list
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ragged
 
 from .ragged import list2ragged
 
@@ -20,5 +20,7 @@ def Concatenate(
     tok2vecs (Model[List[Doc], List[Floats2d]]): The tok2vecs, also listeners.
     RETURNS (Model[List[Doc], List[Floats2d]]): Vectors as wide as all of theirs together.
     """
-    side_by_side = concatenate(*(chain(tok2vec, list2ragged()) for tok2vec in tok2vecs))
+    side_by_side: Model[List[Doc], Ragged] = concatenate(
+        *(chain(tok2vec, list2ragged()) for tok2vec in tok2vecs)
+    )
     return chain(side_by_side, ragged2list())

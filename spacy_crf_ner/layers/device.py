@@ -1,7 +1,7 @@
 """The GPU that a model is on: its memory, and who may use it."""
 
 import os
-from typing import Union
+from typing import Any, Union, cast
 
 import torch
 from thinc.api import (
@@ -48,5 +48,6 @@ def use_device(ops: Ops, weights: Union[FloatsXd, Tensor]) -> None:
         )
     if not isinstance(get_current_ops(), CupyOps):
         set_current_ops(ops)
-        device = weights.device
+        # Thinc's types of arrays do not say that they have one.
+        device = cast(Any, weights).device
         set_active_gpu(device.index if isinstance(weights, Tensor) else device.id)

@@ -4,11 +4,11 @@ import re
 import unicodedata
 from functools import lru_cache
 from itertools import groupby
-from typing import Callable, List, Tuple
+from typing import Any, Callable, List, Tuple, cast
 
 import numpy as np
 from spacy.attrs import intify_attr
-from spacy.strings import hash_string
+from spacy.strings import hash_string  # type: ignore[attr-defined]  # not in the stub
 from spacy.tokens import Doc
 from thinc.api import HashEmbed, Model, chain, concatenate, ragged2list, with_array
 from thinc.types import Floats2d, Ints2d
@@ -65,11 +65,11 @@ def CharacterEmbed(
             "CharacterEmbed: feature_dropout must be at least 0 and below 1, got "
             f"{feature_dropout}."
         )
-    tables = [
+    tables: List[Model[Any, Any]] = [
         HashEmbed(width, n_rows, column=i, seed=i + 1)
         for i, (width, n_rows) in enumerate(zip(widths, rows))
     ]
-    model = chain(
+    model: Model[List[Doc], List[Floats2d]] = chain(
         TokenFeatures(features, feature_dropout),
         list2ragged(),
         with_array(concatenate(*tables) if len(tables) > 1 else tables[0]),
@@ -98,7 +98,8 @@ def _forward(
     arrays = [np.stack([_feature(doc, name) for name in features], axis=1) for doc in docs]
     if is_train and dropout:
         arrays = [np.where(np.random.random(a.shape) < dropout, np.uint64(0), a) for a in arrays]
-    return [model.ops.asarray2i(array, dtype="uint64") for array in arrays], lambda d_features: []
+    hashes = [model.ops.asarray2i(cast(Ints2d, array), dtype="uint64") for array in arrays]
+    return hashes, lambda d_features: []
 
 
 def _feature(doc: Doc, name: str) -> np.ndarray:

@@ -1,14 +1,15 @@
 """Embed each token by the words of a lexicon that it is part of."""
 
-from typing import Callable, Iterable, List, Optional, Tuple
+from typing import Callable, Iterable, List, Optional, Tuple, cast
 
 import numpy as np
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model, uniform_init
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ints1d
 
 from ..lexicon import SEPARATOR, Lexicon, Matcher
+from .ragged import unflatten
 
 NAME = "lexicon_embed"
 NO_WORDS = Lexicon.of([])
@@ -99,10 +100,11 @@ def _init(
 def _forward(
     model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
-    ops, W = model.ops, model.get_param("W")
+    ops, W = model.ops, cast(Floats2d, model.get_param("W"))
     lengths = [len(doc) for doc in docs]
     dropout = model.attrs["feature_dropout"] if is_train else 0.0
-    features, tokens = map(ops.asarray1i, _features(model, docs, dropout))
+    found = _features(model, docs, dropout)
+    features, tokens = (ops.asarray1i(cast(Ints1d, array)) for array in found)
     Y = ops.alloc2f(sum(lengths), W.shape[1])
     # Not reduce_sum, whose kernel has a GPU waited for.
     ops.scatter_add(Y, tokens, W[features])
@@ -114,7 +116,7 @@ def _forward(
         model.inc_grad("W", dW)
         return []
 
-    return ops.unflatten(Y, lengths), backprop
+    return unflatten(ops, Y, lengths), backprop
 
 
 def _features(

@@ -1,6 +1,6 @@
 """The network of `crf_ner`: any tok2vec, one linear layer, and the parameters of a CRF."""
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
 
 from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, with_array, zero_init
@@ -61,7 +61,7 @@ def CRFTagger(
     t2v_width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None
     if t2v_width:
         output_layer.set_dim("nI", t2v_width)
-    model = chain(tok2vec, list2ragged(), with_array(output_layer), crf)
+    model: Model[List[Doc], Scores] = chain(tok2vec, list2ragged(), with_array(output_layer), crf)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", output_layer)
     model.set_ref("crf", crf)
@@ -107,7 +107,7 @@ def resize_output(model: Model[List[Doc], Scores], nO: int) -> None:
             if old.has_param(name):
                 small = old.get_param(name)
                 # All dimensions are tags, but for the last one of the output layer: (tags, inputs).
-                shape = (nO, small.shape[1]) if name == "W" else (nO,) * small.ndim
+                shape = (nO, small.shape[-1]) if name == "W" else (nO,) * small.ndim
                 large = new.ops.alloc(shape, dtype="f")
                 large[tuple(slice(size) for size in small.shape)] = small
                 new.set_param(name, large)
@@ -120,7 +120,7 @@ def resize_output(model: Model[List[Doc], Scores], nO: int) -> None:
 
 def _init(model: Model, X: Optional[Ragged] = None, Y: Any = None) -> None:
     if X is not None and model.has_dim("nO") is None:
-        model.set_dim("nO", X.dataXd.shape[1])
+        model.set_dim("nO", X.dataXd.shape[-1])
     n_tags = model.get_dim("nO")
     model.set_param("start_transitions", model.ops.alloc1f(n_tags))
     model.set_param("transitions", model.ops.alloc2f(n_tags, n_tags))
@@ -137,10 +137,10 @@ def _forward(
         return Ragged(d_scores.emissions, X.lengths)
 
     scores = Scores(
-        X.dataXd,
+        cast(Floats2d, X.dataXd),
         X.lengths,
-        model.get_param("start_transitions"),
-        model.get_param("transitions"),
-        model.get_param("end_transitions"),
+        cast(Floats1d, model.get_param("start_transitions")),
+        cast(Floats2d, model.get_param("transitions")),
+        cast(Floats1d, model.get_param("end_transitions")),
     )
     return scores, backprop

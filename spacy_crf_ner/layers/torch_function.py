@@ -4,24 +4,24 @@ The weights stay Thinc parameters, so Thinc's optimizers, averages and serialisa
 any others, without a torch module, a shim or a pickle.
 """
 
-from typing import Callable, Tuple
+from typing import Callable, Tuple, cast
 
 import torch
 from thinc.api import Model, torch2xp, xp2torch
-from thinc.types import Floats2d
+from thinc.types import ArrayXd, FloatsXd
 from torch import Tensor
 
 
 def apply_torch(
-    model: Model, function: Callable[..., Tensor], X: Floats2d, is_train: bool
-) -> Tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    model: Model, function: Callable[..., Tensor], X: ArrayXd, is_train: bool
+) -> Tuple[ArrayXd, Callable[[ArrayXd], ArrayXd]]:
     """Apply a torch function of an input and of all parameters of a layer.
 
     model (Model): The layer. Its parameters are passed by name.
     function (Callable[..., Tensor]): Called as function(X, **parameters), differentiable.
-    X (Floats2d): The input.
+    X (ArrayXd): The input.
     is_train (bool): Whether backprop will be called.
-    RETURNS (Tuple[Floats2d, Callable]): The output, and the callback that takes its gradient, adds
+    RETURNS (Tuple[ArrayXd, Callable]): The output, and the callback that takes its gradient, adds
         to the gradients of the parameters and returns the gradient of X.
     """
     inputs = xp2torch(X, requires_grad=is_train)
@@ -31,10 +31,10 @@ def apply_torch(
     with torch.set_grad_enabled(is_train):
         outputs = function(inputs, **parameters)
 
-    def backprop(dY: Floats2d) -> Floats2d:
+    def backprop(dY: ArrayXd) -> ArrayXd:
         dX, *gradients = torch.autograd.grad(outputs, [inputs, *parameters.values()], xp2torch(dY))
         for name, gradient in zip(parameters, gradients):
-            model.inc_grad(name, torch2xp(gradient))
+            model.inc_grad(name, cast(FloatsXd, torch2xp(gradient)))
         return torch2xp(dX)
 
     return torch2xp(outputs.detach()), backprop

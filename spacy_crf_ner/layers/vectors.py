@@ -2,19 +2,20 @@
 
 import unicodedata
 from functools import lru_cache
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 import srsly
-from spacy.strings import hash_string
+from spacy.strings import hash_string  # type: ignore[attr-defined]  # not in the stub
 from spacy.tokens import Doc
 from spacy.util import logger
 from spacy.vectors import Mode
 from spacy.vocab import Vocab
 from thinc.api import Model, Ops, to_numpy, uniform_init
-from thinc.types import Floats2d
+from thinc.types import Floats2d, FloatsXd, Ints1d
 
 from ..shared import Shared
+from .ragged import unflatten
 
 # What is learned for tokens that training did not meet.
 UNKNOWN = 0
@@ -64,7 +65,8 @@ class PretrainedVectors(Shared):
         """
         super().__init__(data)
         message = srsly.msgpack_loads(data)
-        self._row_of = dict(zip(message["keys"].tolist(), message["rows"].tolist()))
+        keys, rows = message["keys"].tolist(), message["rows"].tolist()
+        self._row_of: Dict[int, int] = dict(zip(keys, rows))
         # The last row is that of words without a vector.
         self._table = message["table"]
         self._tables: Dict[str, Floats2d] = {}
@@ -155,7 +157,7 @@ def _init(model: Model, X: Optional[List[Doc]] = None, Y: Optional[List[Floats2d
     vectors = PretrainedVectors.in_vocab(X[0].vocab) if X else NO_VECTORS
     rows, width = model.get_dim("nV"), vectors.width or model.attrs["width"]
     if vectors.width:
-        learned = model.ops.alloc2f(rows, width)
+        learned: FloatsXd = model.ops.alloc2f(rows, width)
     else:
         logger.info("VectorsEmbed: the vocabulary has no vectors, so all of them are learned.")
         learned = uniform_init(model.ops, (rows, width))
@@ -181,24 +183,24 @@ def _pretrained(model: Model[List[Doc], List[Floats2d]], vocab: Vocab) -> Pretra
 def _forward(
     model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
-    ops, E = model.ops, model.get_param("E")
+    ops, E = model.ops, cast(Floats2d, model.get_param("E"))
     lengths = [len(doc) for doc in docs]
     keys = np.concatenate([doc.to_array("ORTH") for doc in docs])
     if not len(keys):
-        return ops.unflatten(ops.alloc2f(0, E.shape[1]), lengths), lambda d_vectors: []
+        return unflatten(ops, ops.alloc2f(0, E.shape[1]), lengths), lambda d_vectors: []
     tokens, where = np.unique(keys, return_inverse=True)
     token_rows = _rows(model.attrs["index"], tokens.tolist(), E.shape[0] if is_train else 0)
-    rows = token_rows[where]
+    learned = token_rows[where]
     if is_train and model.attrs["token_dropout"]:
-        hidden = np.random.random(rows.shape) < model.attrs["token_dropout"]
-        rows = np.where(hidden, UNKNOWN, rows)
-    rows = ops.asarray1i(rows)
+        hidden = np.random.random(learned.shape) < model.attrs["token_dropout"]
+        learned = np.where(hidden, UNKNOWN, learned)
+    rows = ops.asarray1i(cast(Ints1d, learned))
     vectors = E[rows]
     pretrained = _pretrained(model, docs[0].vocab)
     if pretrained.width:
         strings = docs[0].vocab.strings
         found = pretrained.rows([(key, strings[key]) for key in tokens.tolist()])
-        vectors = vectors + pretrained.table(ops)[ops.asarray1i(found[where])]
+        vectors = vectors + pretrained.table(ops)[ops.asarray1i(cast(Ints1d, found[where]))]
 
     def backprop(d_vectors: List[Floats2d]) -> List[Doc]:
         dE = ops.alloc2f(*E.shape)
@@ -206,7 +208,7 @@ def _forward(
         model.inc_grad("E", dE)
         return []
 
-    return ops.unflatten(vectors, lengths), backprop
+    return unflatten(ops, vectors, lengths), backprop
 
 
 def _rows(index: Dict[int, int], keys: List[int], capacity: int) -> np.ndarray:

@@ -178,7 +178,7 @@ def _make_augmenter(level: float, seed: int, vary: Vary) -> Augmenter:
         # Whatever the level, because it has to see all examples.
         varied = vary(doc, tokens, rng)
         if rng.random() < level and varied not in ([], tokens):
-            words, spaces, tags = zip(*varied)
+            words, spaces, tags = map(list, zip(*varied))
             reference = Doc(nlp.vocab, words=words, spaces=spaces, ents=tags)
             yield Example(Doc(nlp.vocab, words=words, spaces=spaces), reference)
 

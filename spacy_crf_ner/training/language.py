@@ -35,7 +35,7 @@ def resolve_optimizer() -> Callable[[Language], Language]:
     """
 
     def resolve(nlp: Language) -> Language:
-        nlp.create_optimizer = partial(_create_optimizer, nlp)
+        nlp.create_optimizer = partial(_create_optimizer, nlp)  # type: ignore[method-assign]
         return nlp
 
     return resolve

@@ -1,6 +1,7 @@
 """A learn rate for each part of a network."""
 
 from functools import partial
+from typing import Any, Callable
 
 from thinc.api import Model, Optimizer
 
@@ -17,7 +18,9 @@ def finish_update(model: Model, optimizer: Optimizer) -> None:
     """
     for node in model.walk():
         scale = {"lr_scale": node.attrs.get(LEARN_RATE, 1.0)}
-        update = partial(optimizer, **scale if isinstance(optimizer, Optimizer) else {})
+        update: Callable[..., Any] = partial(
+            optimizer, **scale if isinstance(optimizer, Optimizer) else {}
+        )
         for shim in node.shims:
             shim.finish_update(update)
         for name in node.param_names:

@@ -1,6 +1,6 @@
 """What may be added to the likelihood in training. All of it is off by default."""
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Tuple, cast
 
 import torch
 from thinc.api import torch2xp, xp2torch
@@ -98,4 +98,4 @@ def divergence(first: Floats2d, second: Floats2d) -> Tuple[float, Floats2d, Floa
     p, q = (log_softmax(emissions, 1) for emissions in inputs)
     value = ((p.exp() - q.exp()) * (p - q)).sum() / 2
     d_first, d_second = torch.autograd.grad(value, inputs)
-    return value.item(), torch2xp(d_first), torch2xp(d_second)
+    return value.item(), cast(Floats2d, torch2xp(d_first)), cast(Floats2d, torch2xp(d_second))

@@ -1,13 +1,14 @@
 """The passes of the network over a batch in training: one, or two of which one learns from the
 other."""
 
-from typing import Callable, List, Tuple
+from typing import Callable, List, Tuple, cast
 
 import numpy as np
 from spacy.tokens import Doc
 from thinc.api import Model, Ops, chain
-from thinc.types import Floats2d
+from thinc.types import Floats1d, Floats2d, Ints1d
 
+from ..layers.ragged import unflatten
 from ..layers.tagger import Scores
 from .losses import Extras, divergence
 
@@ -85,7 +86,7 @@ def _with_perturbed_embeddings(
             f"such as spacy.Tok2Vec.v2, not '{tok2vec.name}'. Set it to 0."
         )
     vectors, backprop_embed = tok2vec.get_ref("embed").begin_update(docs)
-    rest = chain(tok2vec.get_ref("encode"), *model.layers[1:])
+    rest: Model[List[Floats2d], Scores] = chain(tok2vec.get_ref("encode"), *model.layers[1:])
     first_loss, first = _pass(rest, vectors, get_loss)
     second_loss, second = _pass(rest, _move(model.ops, vectors, first, length), get_loss)
     # At once, since a listener among the embeddings passes on what it is given first.
@@ -107,11 +108,12 @@ def _move(
     """Move the vectors of each document along their gradient, all documents at once: on a GPU each
     would have to be waited for."""
     xp, lengths = ops.xp, np.array([len(rows) for rows in vectors])
-    doc_of_row = ops.asarray1i(np.repeat(np.arange(len(lengths)), lengths))
+    doc_of_row = ops.asarray1i(cast(Ints1d, np.repeat(np.arange(len(lengths)), lengths)))
     gradient = ops.flatten(gradients)
     squares = ops.alloc1f(len(lengths))
     ops.scatter_add(squares, doc_of_row, (gradient**2).sum(axis=1))
     norms = xp.sqrt(squares)
     # Where there is no gradient, nothing is moved, and not divided by 0.
-    steps = ops.asarray1f(length * lengths**0.5) * (norms > 0) / xp.maximum(norms, SMALLEST)
-    return ops.unflatten(ops.flatten(vectors) + steps[doc_of_row, None] * gradient, lengths)
+    distances = cast(Floats1d, length * lengths**0.5)
+    steps = ops.asarray1f(distances) * (norms > 0) / xp.maximum(norms, SMALLEST)
+    return unflatten(ops, ops.flatten(vectors) + steps[doc_of_row, None] * gradient, lengths)

@@ -1,11 +1,12 @@
 """A student that starts from what its teacher has learned."""
 
 from collections import defaultdict
-from typing import Dict, Hashable, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Hashable, Iterable, Iterator, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 from spacy.tokens import Doc
 from thinc.api import Model
+from thinc.types import Floats1d, FloatsXd
 
 from ..layers.bilstm import DIRECTIONS
 
@@ -38,7 +39,8 @@ def take_embeddings(student: Model, teacher: Model) -> int:
         if theirs[key]:
             other = theirs[key].pop(0)
             for name in node.param_names:
-                node.set_param(name, node.ops.asarray(other.get_param(name)).copy())
+                table = node.ops.asarray(other.get_param(name)).copy()
+                node.set_param(name, cast(FloatsXd, table))
             if _ROWS in node.attrs:
                 node.attrs[_ROWS] = dict(other.attrs[_ROWS])
             n_taken += 1
@@ -78,12 +80,12 @@ def take_encoder(
         W = ops.to_numpy(theirs[0].get_param(f"weight_ih_l0{direction}"))
         mine[0].set_param(f"weight_ih_l0{direction}", ops.asarray2f(W @ B, dtype="f"))
         bias = ops.asarray1f(W @ shift, dtype="f")
-        bias += theirs[0].get_param(f"bias_ih_l0{direction}")
+        bias += cast(Floats1d, theirs[0].get_param(f"bias_ih_l0{direction}"))
         mine[0].set_param(f"bias_ih_l0{direction}", bias)
     for ref in ("output_layer", "crf"):
         node, other = student.get_ref(ref), teacher.get_ref(ref)
         for name in node.param_names:
-            value = other.get_param(name)[order]
+            value = cast(Any, other.get_param(name))[order]
             # The only second dimension that is one of tags.
             node.set_param(name, value[:, order] if name == "transitions" else value)
     return True

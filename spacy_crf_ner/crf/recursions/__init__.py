@@ -68,8 +68,8 @@ class Sums:
         for length, emissions in zip(p.lengths, p.emissions.split(p.lengths.tolist())):
             sums = Sums(replace(p, emissions=emissions, lengths=length[None]))
             found.append(sums.posteriors(emissions.new_ones(len(emissions))))
-        tags, pairs = zip(*found)
-        return torch.cat(tags), torch.stack(pairs)
+        all_tags, all_pairs = zip(*found)
+        return torch.cat(all_tags), torch.stack(all_pairs)
 
     def backward(self) -> Tensor:
         """See `reference.backward`.

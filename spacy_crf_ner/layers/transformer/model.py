@@ -1,13 +1,13 @@
 """The Thinc side of the encoder: documents to windows, and back to tokens."""
 
-from typing import Any, Callable, List, NoReturn, Optional, Tuple
+from typing import Any, Callable, List, NoReturn, Optional, Tuple, cast
 
 import numpy as np
 from spacy.tokens import Doc, Span
 from spacy_transformers.data_classes import FullTransformerBatch, WordpieceBatch
 from spacy_transformers.layers.transformer_model import TransformerModel, set_pytorch_transformer
 from thinc.api import Model
-from thinc.types import Ragged
+from thinc.types import Floats2d, Ints1d, Ints2d, Ragged
 from torch import Tensor
 from torch.nn import Embedding
 from transformers.modeling_outputs import BaseModelOutput
@@ -102,7 +102,7 @@ def _forward(
         spans=spans,
         wordpieces=wordpieces,
         model_output=BaseModelOutput(last_hidden_state=output),
-        align=Ragged(rows.astype("i"), np.concatenate(counts).astype("i")),
+        align=Ragged(rows.astype("i"), cast(Ints1d, np.concatenate(counts).astype("i"))),
     )
 
     def backprop(d_batch: FullTransformerBatch) -> List[Doc]:
@@ -137,8 +137,8 @@ def _pad(tokenizer: Any, windows: List[List[int]]) -> WordpieceBatch:
     input_ids[mask] = np.concatenate(windows)
     return WordpieceBatch(
         strings=[tokenizer.convert_ids_to_tokens(ids) for ids in input_ids],
-        input_ids=input_ids,
-        attention_mask=mask.astype("f"),
+        input_ids=cast(Ints2d, input_ids),
+        attention_mask=cast(Floats2d, mask.astype("f")),
         lengths=lengths,
         token_type_ids=None,
     )

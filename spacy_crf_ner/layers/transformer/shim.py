@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple, cast
 
 import numpy as np
 import srsly
@@ -14,6 +14,7 @@ import torch
 from spacy_transformers.data_classes import HFObjects, WordpieceBatch
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Optimizer, get_torch_default_device, xp2torch
+from thinc.types import FloatsXd
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModel, AutoTokenizer
@@ -55,7 +56,8 @@ class EncoderShim(HFShim):
         self._steps = 0
         self._memory = Memory()
 
-    def predict(self, inputs: WordpieceBatch) -> Tensor:
+    # Thinc types the input as that of any torch module. A shim gets what its layer gives it.
+    def predict(self, inputs: WordpieceBatch) -> Tensor:  # type: ignore[override]
         """Run the encoder.
 
         inputs (WordpieceBatch): The windows.
@@ -67,7 +69,9 @@ class EncoderShim(HFShim):
         self._model.train()
         return output
 
-    def begin_update(self, inputs: WordpieceBatch) -> Tuple[Tensor, Callable[[Tensor], None]]:
+    def begin_update(  # type: ignore[override]
+        self, inputs: WordpieceBatch
+    ) -> Tuple[Tensor, Callable[[Tensor], None]]:
         """Run the encoder to train it.
 
         inputs (WordpieceBatch): The windows.
@@ -90,7 +94,7 @@ class EncoderShim(HFShim):
         output, graph, precision = self._encode_all(inputs, True)
 
         def backprop(d_output: Tensor) -> None:
-            d_output = self._grad_scaler.scale(d_output)
+            d_output = cast(Tensor, self._grad_scaler.scale(d_output))
             before = {p: p.grad for p in self._model.parameters() if p.grad is not None}
 
             def add_gradients(parts: Sequence[np.ndarray]) -> None:
@@ -122,11 +126,13 @@ class EncoderShim(HFShim):
         self._grad_scaler.unscale([p.grad for p in parameters if p.grad is not None])
         depths = self._depths()
         top = max(depths.values())
-        super().finish_update(
-            lambda key, weights, gradient: optimizer(
-                key, weights, gradient, lr_scale=self.layer_decay ** (top - depths[key[1]])
-            )
-        )
+
+        def update(key: Tuple[int, str], weights: FloatsXd, gradient: FloatsXd) -> Any:
+            lr_scale = self.layer_decay ** (top - depths[key[1]])
+            return optimizer(key, weights, gradient, lr_scale=lr_scale)
+
+        # All that the parent does with an optimizer is to call it.
+        super().finish_update(cast(Optimizer, update))
         # The parent leaves zeros, with which an optimizer would go on in its old direction.
         self._model.zero_grad()
 
