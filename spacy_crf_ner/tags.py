@@ -11,7 +11,7 @@ also called IOBES or BILOU, and separates the single-token from the multi-token 
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Dict, Iterable, List, Literal, Sequence, Tuple, get_args
 
 import numpy as np
@@ -21,6 +21,8 @@ Span = Tuple[int, int, str]
 
 SCHEMES: Tuple[Scheme, ...] = get_args(Scheme)
 OUTSIDE = "O"
+# In place of the id of a tag that is unknown.
+MISSING = -1
 
 # What opens, goes on with and closes an entity. In BIO the last token of an entity has no
 # prefix of its own, so B and I both may close one.
@@ -114,11 +116,11 @@ class TagSet:
         return tags
 
     def to_spans(self, tags: Sequence[int]) -> List[Span]:
-        """Read the spans off a legal tagging. The inverse of `from_spans`.
+        """Read the spans off a legal tag sequence. The inverse of `from_spans`.
 
         tags (Sequence[int]): One tag id per token, legal throughout.
         RETURNS (List[Span]): The spans in text order.
-        RAISES: ValueError if the tagging is not legal.
+        RAISES: ValueError if the tag sequence is not legal.
         """
         self._require_legal(np.asarray(tags, dtype="i8"))
         spans: List[Span] = []
@@ -136,7 +138,7 @@ class TagSet:
             and self.legal_ends[tags[-1]]
             and self.legal_transitions[tags[:-1], tags[1:]].all()
         ):
-            raise ValueError(f"Illegal tagging: {[self.tags[tag] for tag in tags]}.")
+            raise ValueError(f"Illegal tag sequence: {[self.tags[tag] for tag in tags]}.")
 
     def _span_ids(self, label: str, length: int) -> List[int]:
         ids = self.ids
@@ -145,3 +147,15 @@ class TagSet:
         if length == 1:
             return [ids[f"S-{label}"]]
         return [ids[f"B-{label}"], *[ids[f"I-{label}"]] * (length - 2), ids[f"E-{label}"]]
+
+
+@lru_cache
+def make_tag_set(labels: Tuple[str, ...], scheme: Scheme) -> TagSet:
+    """The one `TagSet` of some labels and a scheme, so that its arrays are computed once.
+
+    labels (Tuple[str, ...]): The entity labels.
+    scheme (Scheme): "BIO" or "BIOES".
+    RETURNS (TagSet): The tags.
+    RAISES: ValueError as `TagSet` does.
+    """
+    return TagSet(labels, scheme)

@@ -8,8 +8,8 @@ import srsly
 from spacy.util import load_config
 from thinc.api import Config
 
-from spacy_crf_ner.benchmarks import ablation
-from spacy_crf_ner.benchmarks.ablation import (
+from benchmarks import ablation
+from benchmarks.ablation import (
     ALL,
     Variant,
     ablation_configs,

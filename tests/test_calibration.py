@@ -10,8 +10,12 @@ from spacy.training import Example
 from test_component import LISTENER, MODEL, TRAIN, fit, make_examples, make_nlp, small
 from typer.testing import CliRunner
 
-from spacy_crf_ner.calibration import expected_calibration_error, fit_temperature, reliability
 from spacy_crf_ner.cli import app
+from spacy_crf_ner.evaluation.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+)
 
 
 def test_bins_and_error():
@@ -40,7 +44,7 @@ def test_the_temperature_of_a_component_that_is_too_sure():
     examples = noisy_examples(nlp, 0.7, seed=1)
     temperature = fit_temperature(pipe, examples)
     assert temperature > 2
-    pipe.cfg["temperature"] = temperature
+    pipe.temperature = temperature
     # Found again from there, it is the best there is.
     assert fit_temperature(pipe, examples) == pytest.approx(temperature, rel=0.02)
 
@@ -48,7 +52,7 @@ def test_the_temperature_of_a_component_that_is_too_sure():
 def test_the_temperature_changes_confidences_only(tmp_path):
     nlp, _ = fit(make_nlp(spans_key="crf"))
     before = nlp(TRAIN[0][0])
-    nlp.get_pipe("crf_ner").cfg["temperature"] = 5.0
+    nlp.get_pipe("crf_ner").temperature = 5.0
     nlp.to_disk(tmp_path)
     after = spacy.load(tmp_path)(TRAIN[0][0])
     assert [e.text for e in after.ents] == [e.text for e in before.ents]
@@ -70,7 +74,7 @@ def test_commands(tmp_path):
     paths = [str(tmp_path / name) for name in ("model", "dev.spacy", "calibrated")]
     result = CliRunner().invoke(app, ["calibrate", *paths], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    temperature = spacy.load(paths[2]).get_pipe("crf_ner").cfg["temperature"]
+    temperature = spacy.load(paths[2]).get_pipe("crf_ner").temperature
     assert f"{temperature:.3f}" in result.output
     errors = []
     for model in (paths[0], paths[2]):
@@ -98,5 +102,5 @@ def test_what_a_component_listens_to_is_run_for_it(tmp_path):
         nlp.get_pipe("tok2vec")(eg.predicted)
     expected = fit_temperature(nlp.get_pipe("crf_ner"), examples)
     assert expected > 2
-    found = spacy.load(paths[2]).get_pipe("crf_ner").cfg["temperature"]
+    found = spacy.load(paths[2]).get_pipe("crf_ner").temperature
     assert found == pytest.approx(expected, rel=1e-3)

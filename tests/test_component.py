@@ -12,9 +12,9 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Config, fix_random_seed
 
-from spacy_crf_ner.gold import MISSING, biluo_tags, gold_tags
-from spacy_crf_ner.spans import Entity
-from spacy_crf_ner.tags import SCHEMES
+from spacy_crf_ner.pipeline.decoding import Entity
+from spacy_crf_ner.pipeline.gold import biluo_tags, gold_tags
+from spacy_crf_ner.tags import MISSING, SCHEMES
 
 TRAIN = [
     ("王明在北京工作", [(0, 2, "PER"), (3, 5, "LOC")]),
@@ -28,13 +28,13 @@ TEXTS = [text for text, _ in TRAIN]
 # Small, so that the tests are quick.
 MODEL = """
 [model]
-@architectures = "spacy_crf_ner.CRFTagger.v1"
+@architectures = "spacy_crf_ner.CRFTagger.v2"
 
 [model.tok2vec]
 @architectures = "spacy.Tok2Vec.v2"
 
 [model.tok2vec.embed]
-@architectures = "spacy_crf_ner.CharacterEmbed.v1"
+@architectures = "spacy_crf_ner.FeatureEmbed.v1"
 features = ["NORM", "BIGRAM_LEFT"]
 widths = [16, 16]
 rows = [500, 500]
@@ -45,7 +45,7 @@ width = 32
 """
 LISTENER = """
 [model]
-@architectures = "spacy_crf_ner.CRFTagger.v1"
+@architectures = "spacy_crf_ner.CRFTagger.v2"
 
 [model.tok2vec]
 @architectures = "spacy.Tok2VecListener.v1"

@@ -11,14 +11,10 @@ import numpy as np
 import pytest
 import spacy
 
-from spacy_crf_ner import lexicon
-from spacy_crf_ner.lexicon import (
-    Lexicon,
-    add_lexicon,
-    read_gazetteer,
-    read_jieba,
-    set_lexicon,
-)
+from spacy_crf_ner.layers.lexicon import Lexicon
+from spacy_crf_ner.lexicon import set_lexicon
+from spacy_crf_ner.training import lexicon
+from spacy_crf_ner.training.lexicon import add_lexicon, read_gazetteer, read_jieba
 
 
 def write(path, *lines):
@@ -144,7 +140,7 @@ def test_patterns_of_the_entity_ruler(tmp_path, caplog, monkeypatch):
 def test_bad_lines_are_named(tmp_path, name, line, problem):
     good = json.dumps({"label": "GPE", "pattern": "上海"}) if name == "a.jsonl" else "上海"
     path = write(tmp_path / name, good, "", line)
-    with pytest.raises(ValueError, match=f"{name}:3: {problem}"):
+    with pytest.raises(ValueError, match=f"{name}, line 3: {problem}"):
         list(read_gazetteer(path))
 
 
@@ -202,7 +198,7 @@ def test_jieba_that_is_missing_or_strange(tmp_path, monkeypatch):
     write(tmp_path / "dict.txt", "北京 3 ns", "上海 ns")
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
     monkeypatch.setattr(lexicon, "find_spec", lambda name: spec)
-    with pytest.raises(ValueError, match=r"dict\.txt:2: expected `word frequency class`"):
+    with pytest.raises(ValueError, match=r"dict\.txt, line 2: expected `word frequency class`"):
         list(read_jieba())
 
 

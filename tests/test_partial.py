@@ -5,7 +5,7 @@ import random
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_crf_ner.benchmarks.partial import remove_entities
+from benchmarks.partial import remove_entities
 
 ENTS = ["B-A", "I-A", "O", "B-A", "O", "B-A"]
 

@@ -8,7 +8,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_crf_ner.cli.evaluate import evaluate
+from spacy_crf_ner.evaluation.evaluate import evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_crf_ner.scoring import score_entities, score_tokens
+from spacy_crf_ner.pipeline.scorer import score_entities, score_tokens
 from spacy_crf_ner.tags import TagSet
 
 TAG_SET = TagSet(("BOOK", "LOC", "PER"))

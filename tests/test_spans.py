@@ -10,16 +10,17 @@ import torch
 from test_inference import make_potentials
 
 from spacy_crf_ner.crf import best_tags
-from spacy_crf_ner.gold import MISSING
-from spacy_crf_ner.loss import IncorrectSpan, constrain, negative_log_likelihood
-from spacy_crf_ner.spans import (
+from spacy_crf_ner.pipeline.constraints import constrain
+from spacy_crf_ner.pipeline.decoding import (
     Entity,
+    add_confidences,
     best_entities,
     probable_spans,
     split_tags,
-    with_confidences,
 )
-from spacy_crf_ner.tags import TagSet
+from spacy_crf_ner.pipeline.gold import IncorrectSpan
+from spacy_crf_ner.pipeline.loss import negative_log_likelihood
+from spacy_crf_ner.tags import MISSING, TagSet
 
 LENGTHS = [4, 0, 1, 3]
 TAG_SETS = [TagSet(("A",), "BIOES"), TagSet(("A", "B"), "BIO")]
@@ -61,7 +62,7 @@ def test_confidences_of_the_best_tagging(case):
     tags = best_tags(legal)
     spans = split_tags(tags, legal.lengths, tag_set)
     assert any(spans)
-    found = with_confidences(legal, tags, spans, tag_set)
+    found = add_confidences(legal, tags, spans, tag_set)
     for entities, some in zip(found, taggings):
         for entity in entities:
             expected = probability_of(tuple(entity[:3]), some)
@@ -84,7 +85,7 @@ def test_probable_spans(case, threshold):
 def test_probable_spans_need_a_threshold(case):
     potentials, tag_set, _ = case
     for threshold in (0, 1.5):
-        with pytest.raises(ValueError, match="threshold must be above 0"):
+        with pytest.raises(ValueError, match="threshold must be greater than 0"):
             probable_spans(constrain(potentials, tag_set), tag_set, threshold)
 
 
@@ -110,11 +111,7 @@ def test_loss_of_spans_that_are_no_entities(case):
     potentials, tag_set, taggings = case
     known = np.full(sum(LENGTHS), MISSING)
     spans = [(0, (1, 3, "A")), (0, (0, 1, "A")), (2, (0, 1, "A")), (3, (2, 3, "A"))]
-    offsets = [0, 4, 4, 5]
-    incorrect = [
-        IncorrectSpan(b, offsets[b] + start, offsets[b] + end, label)
-        for b, (start, end, label) in spans
-    ]
+    incorrect = [IncorrectSpan(b, *span) for b, span in spans]
     expected = -sum(math.log(1 - probability_of(span, taggings[b])) for b, span in spans)
     loss = negative_log_likelihood(potentials, known, tag_set, incorrect)
     assert loss.sum().item() == pytest.approx(expected, abs=1e-9)
@@ -123,7 +120,7 @@ def test_loss_of_spans_that_are_no_entities(case):
 def test_gradient_of_all_that_may_be_known(case):
     potentials, tag_set, _ = case
     known = np.array([MISSING, 0, MISSING, 0, 0, MISSING, 0, MISSING])
-    incorrect = [IncorrectSpan(0, 2, 3, "A"), IncorrectSpan(3, 5, 6, "A")]
+    incorrect = [IncorrectSpan(0, 2, 3, "A"), IncorrectSpan(3, 0, 1, "A")]
 
     def loss(emissions, start, transitions, end):
         p = type(potentials)(emissions, potentials.lengths, start, transitions, end)

@@ -11,8 +11,8 @@ import torch
 from spacy.cli.init_pipeline import init_vectors_cli
 from spacy.training.initialize import read_vectors
 
-from spacy_crf_ner.formats.record import CorpusError
-from spacy_crf_ner.vectors import from_encoder, from_text, write_vectors
+from spacy_crf_ner.training.character_vectors import from_encoder, from_text, write_vectors
+from spacy_crf_ner.util import CorpusError
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT / ".." / "shared"

@@ -14,7 +14,7 @@ from test_component import TEXTS, fit, small
 from thinc.api import Linear, Model, PyTorchShim, PyTorchWrapper, chain
 
 from spacy_crf_ner.lexicon import set_lexicon
-from spacy_crf_ner.weights import from_safetensors, to_safetensors
+from spacy_crf_ner.pipeline.serialize import from_safetensors, to_safetensors
 
 
 def make_model(nO=3):

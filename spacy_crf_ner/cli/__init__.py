@@ -4,7 +4,6 @@ import typer
 from spacy.cli._util import app as spacy_app
 
 from .annotate import annotate_cli
-from .benchmark import app as benchmark_app
 from .calibrate import calibrate_cli
 from .convert import convert_cli
 from .distill import distill_cli
@@ -25,6 +24,5 @@ app.command("annotate")(annotate_cli)
 app.command("distill", context_settings=CONTEXT)(distill_cli)
 app.command("vectors")(vectors_cli)
 app.command("doctor")(doctor_cli)
-app.add_typer(benchmark_app)
 
 spacy_app.add_typer(app)

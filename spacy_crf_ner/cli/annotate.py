@@ -12,9 +12,8 @@ from wasabi.util import supports_ansi
 
 from ..formats.cluener import write_cluener
 from ..formats.docbin import write_docbins
-from ..formats.files import decode_lines, read_lines
-from ..formats.record import CorpusError
 from ..formats.text import read_texts
+from ..util import CorpusError, decode_lines, read_lines
 from .errors import exit_with
 from .gpu import GpuId, use_gpu
 from .pipelines import load_recognizer

@@ -1,18 +1,16 @@
-"""`python -m spacy crf calibrate`: confidences that are as sure as they are right."""
+"""`python -m spacy crf calibrate`: confidences that match how often entities are correct."""
 
 from pathlib import Path
-from typing import Annotated, Iterator
+from typing import Annotated
 
-import spacy
 import typer
-from spacy.training import Example
 from wasabi import msg
 
-from ..calibration import fit_temperature
-from ..component import CRFEntityRecognizer
+from ..evaluation.calibration import calibrate
+from ..evaluation.examples import read_examples
 from .errors import exit_with
 from .gpu import GpuId, use_gpu
-from .pipelines import load_recognizer, read_annotated
+from .pipelines import load_recognizer
 
 
 def calibrate_cli(
@@ -21,27 +19,14 @@ def calibrate_cli(
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for the new pipeline")],
     gpu_id: GpuId = -1,
 ) -> None:
-    """Fit the temperature of a crf_ner on a labelled corpus that it was not trained on. Entities
-    stay the same, their confidences change."""
+    """Fit the temperature of a crf_ner on a labelled corpus that it was not trained on. It changes
+    confidences, and so which entities pass a threshold."""
     use_gpu(gpu_id)
     nlp = load_recognizer(model)
     try:
-        pipes = {name: p for name, p in nlp.pipeline if isinstance(p, CRFEntityRecognizer)}
-        if not pipes:
-            exit_with(f"{model}: the pipeline has no crf_ner.")
-        for name, pipe in pipes.items():
-            pipe.cfg["temperature"] = fit_temperature(pipe, _examples(nlp, name, data))
-            msg.info(f"{name}: temperature {pipe.cfg['temperature']:.3f}")
+        for name, temperature in calibrate(nlp, read_examples(nlp, data)).items():
+            msg.info(f"{name}: temperature {temperature:.3f}")
         nlp.to_disk(output)
     except (OSError, ValueError) as error:
         exit_with(error)
     msg.good(f"written: {output}")
-
-
-def _examples(nlp: spacy.Language, name: str, data: Path) -> Iterator[Example]:
-    """The corpus, with what a component is given by those before it, such as a transformer."""
-    examples = read_annotated(nlp, data)
-    with nlp.select_pipes(enable=nlp.pipe_names[: nlp.pipe_names.index(name)]):
-        for eg, doc in zip(examples, nlp.pipe(eg.predicted for eg in examples)):
-            eg.predicted = doc
-            yield eg

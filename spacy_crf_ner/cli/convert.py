@@ -10,8 +10,8 @@ from wasabi import msg
 
 from ..formats.convert import Conversion, load_conversion
 from ..formats.docbin import write_docbins
-from ..formats.record import CorpusError
 from ..formats.summary import summarize
+from ..util import CorpusError
 from .errors import exit_with
 
 

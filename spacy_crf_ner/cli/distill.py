@@ -1,4 +1,4 @@
-"""`python -m spacy crf distill`: a trained pipeline teaches another one."""
+"""`python -m spacy crf distill`: train a student on the soft targets of trained pipelines."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from spacy.util import load_config
 from tqdm import tqdm
 from wasabi import msg
 
-from ..distillation import Student, prepare_student
+from ..distillation.student import Student, prepare_student
 from .errors import exit_with
 from .gpu import GpuId, use_gpu
 
@@ -34,7 +34,7 @@ def distill_cli(
     ] = [],  # noqa: B006
     also: Annotated[
         List[str],
-        typer.Option(help="One more teacher, to take the mean of them all; can be repeated"),
+        typer.Option(help="Another teacher; their distributions are averaged; can be repeated"),
     ] = [],  # noqa: B006
     weight: Annotated[
         float,
@@ -42,9 +42,9 @@ def distill_cli(
     ] = 0.5,
     gpu_id: GpuId = -1,
 ) -> None:
-    """Train a pipeline to believe what a trained one believes, of labelled and unlabelled texts: to
-    have the same probabilities of all taggings, not only the same best one. Settings of the config
-    are changed as in `spacy train`, such as --paths.train corpus/train.spacy."""
+    """Train a pipeline to match a trained pipeline's distribution over tag sequences, on labelled
+    and unlabelled texts. Settings of the config are changed as in `spacy train`, for example
+    --paths.train corpus/train.spacy."""
     if not config.is_file():
         exit_with(f"{config}: no such file.")
     overrides = parse_config_overrides(ctx.args)

@@ -1,11 +1,7 @@
-"""Pipelines and corpora that commands are given."""
-
-from pathlib import Path
-from typing import List
+"""Pipelines that commands are given."""
 
 import spacy
 from spacy.language import Language
-from spacy.training import Corpus, Example
 
 from .errors import exit_with
 
@@ -28,25 +24,3 @@ def load_recognizer(model: str) -> Language:
             f"{', '.join(nlp.pipe_names) or 'no components'}."
         )
     return nlp
-
-
-def read_annotated(nlp: Language, path: Path) -> List[Example]:
-    """Read a labelled corpus.
-
-    nlp (Language): The pipeline that tokenizes.
-    path (Path): A .spacy file.
-    RETURNS (List[Example]): The examples.
-    RAISES: typer.Exit if it is no such file, or nothing in it is annotated with entities.
-    """
-    if not path.is_file():
-        exit_with(f"{path}: no such file. `python -m spacy crf convert` makes one of a corpus.")
-    if path.suffix != ".spacy":
-        exit_with(f"{path}: not a .spacy file. `python -m spacy crf convert` makes one of it.")
-    try:
-        examples = list(Corpus(path)(nlp))
-    # Of a damaged file zlib, msgpack and spaCy complain in turn.
-    except Exception as error:
-        exit_with(f"{path}: cannot be read ({error}). Convert the corpus anew.")
-    if not any(eg.reference.has_annotation("ENT_IOB") for eg in examples):
-        exit_with(f"{path}: there is no annotation of entities in it.")
-    return examples

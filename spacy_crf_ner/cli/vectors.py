@@ -7,7 +7,7 @@ import typer
 from tqdm import tqdm
 from wasabi import msg
 
-from ..vectors import from_encoder, from_text, write_vectors
+from ..training.character_vectors import from_encoder, from_text, write_vectors
 from .errors import exit_with
 
 

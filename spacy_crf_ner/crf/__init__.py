@@ -1,13 +1,13 @@
 """The linear-chain conditional random field (Lafferty et al. 2001), in torch.
 
-`Potentials` hold the scores of a batch, `inference` the recursions over them, and
-`LinearChainCRF` is the `nn.Module` with the interface of pytorch-crf.
+`Potentials` hold the scores of a batch; likelihood, posterior and decoding are functions of them;
+`LinearChainCRF` is an `nn.Module` with the interface of pytorch-crf.
 """
 
-from .distillation import Expectations, cross_entropy, expectations
-from .inference import best_tags, log_likelihood, log_partition, path_scores
+from .decoding import best_tags, k_best_tags, minimum_risk_tags
+from .likelihood import cross_entropy, log_likelihood, log_partition
 from .module import LinearChainCRF
-from .posterior import Posterior, k_best_tags, minimum_risk_tags
+from .posterior import Expectations, Posterior, expectations
 from .potentials import Potentials
 
 __all__ = [
@@ -22,5 +22,4 @@ __all__ = [
     "log_likelihood",
     "log_partition",
     "minimum_risk_tags",
-    "path_scores",
 ]

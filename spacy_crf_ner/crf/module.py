@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torchcrf import CRF
 
-from .inference import best_tags, log_likelihood
+from .decoding import best_tags
+from .likelihood import log_likelihood
 from .potentials import Potentials
 
 

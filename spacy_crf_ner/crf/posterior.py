@@ -1,40 +1,71 @@
-"""What a linear-chain CRF believes: exact probabilities of tags, of segments and of taggings."""
+"""The exact posterior of a linear-chain CRF: marginals, segment probabilities, expectations."""
 
 from copy import copy
-from dataclasses import replace
 from functools import cached_property
-from typing import Tuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from . import recursions
-from .inference import path_scores
-from .potentials import IMPOSSIBLE, Potentials
+from .potentials import Potentials
+from .recursions import ForwardBackward
+
+
+class Expectations(NamedTuple):
+    """The expected counts of tags and of pairs of tags in B sequences of N tokens, under any
+    distribution over their tag sequences. They are all of it that matters to a linear-chain CRF.
+
+    tags (Tensor): (N, C), the marginals: the probability of each tag of each token.
+    pairs (Tensor): (B, C, C); [b, i, j] is the expected number of tags j right after tags i in
+        sequence b.
+    """
+
+    tags: Tensor
+    pairs: Tensor
+
+    def with_more_tags(self, n_tags: int) -> "Expectations":
+        """The expectations of the same distribution over more tags, of probability 0.
+
+        n_tags (int): The number of tags, including the present ones.
+        RETURNS (Expectations): The same, filled up with zeros.
+        """
+        more = n_tags - self.tags.shape[1]
+        return Expectations(pad(self.tags, (0, more)), pad(self.pairs, (0, more, 0, more)))
+
+
+@torch.no_grad()
+def expectations(potentials: Potentials) -> Expectations:
+    """The expectations of the CRF itself, by forward-backward.
+
+    potentials (Potentials): The scores.
+    RETURNS (Expectations): In float64 on the CPU, elsewhere in float32 or better.
+    """
+    return Expectations(*ForwardBackward(potentials.precise()).expectations())
 
 
 class Posterior:
-    """The distribution over the taggings of a batch, given its scores.
+    """The distribution over the tag sequences of a batch, given its scores.
 
     It is a Markov chain from the first token of a sequence to the last (Lafferty et al. 2001), so
-    all follows from the probabilities of the first tag and of each tag after each. These are taken
-    token by token, which loses no precision in long sequences.
+    everything follows from the probabilities of the first tag and of each tag given the one before.
+    These are computed token by token, which loses no precision in long sequences.
 
     log_z (Tensor): (B,) float64 log-partitions.
     """
 
     def __init__(self, potentials: Potentials) -> None:
-        """Take the scores; what is asked for is computed when it is.
+        """Run the forward pass; the rest is computed when it is first used.
 
         potentials (Potentials): The scores.
         """
         self._p = potentials.precise()
-        self._sums = recursions.Sums(self._p)
-        self.log_z = self._sums.log_z
+        self._passes = ForwardBackward(self._p)
+        self.log_z = self._passes.log_z
 
     def cpu(self) -> "Posterior":
-        """The same on the CPU, for a search that asks for a little at a time: on a GPU each answer
-        would have to be waited for.
+        """The same on the CPU, for a search in many small steps. On a GPU each step would have to be
+        waited for.
 
         RETURNS (Posterior): The posterior.
         """
@@ -49,30 +80,31 @@ class Posterior:
     def marginals(self) -> Tensor:
         """(N, C): the probability of each tag of each token. Each row sums to 1."""
         ones = self._p.emissions.new_ones(len(self._p.emissions))
-        return self._sums.posteriors(ones)[0]
+        return self._passes.posteriors(ones)[0]
 
     @cached_property
     def _following(self) -> Tensor:
-        """(N, C): the log-sum over all taggings from each token on, up to a constant a token."""
-        return self._p.emissions + self._sums.backward()
+        """(N, C): the log-sum over all tag sequences from each token on, up to a constant for each
+        token."""
+        return self._p.emissions + self._passes.backward()
 
     def log_probabilities(self, tags: Tensor) -> Tensor:
-        """The log-probability of a tagging of each sequence.
+        """The log-probability of each sequence's tags.
 
         tags (Tensor): (N,) int64.
         RETURNS (Tensor): (B,) float64.
         """
-        return path_scores(self._p, tags) - self.log_z
+        return self._p.path_scores(tags) - self.log_z
 
     def segments(self, starts: Tensor, ends: Tensor, tags: Tensor, goes_on: Tensor) -> Tensor:
-        """The probability that just these tokens are a segment: that each has the tag it has in a
-        tagging, and that the token after does not go on with it. Summed over all taggings of the
-        rest of the sequence; not a product of token probabilities.
+        """The probability that exactly these tokens are a segment: that they have the given tags,
+        and that the token after them does not continue the segment. Summed over all tag sequences
+        of the other tokens; not a product of token probabilities.
 
         starts (Tensor): (M,) int64, the first token of each segment, counted through the batch.
         ends (Tensor): (M,) int64, one past the last.
-        tags (Tensor): (N,) int64; those outside of the segments do not matter.
-        goes_on (Tensor): (C,) bool: the tags that a token has which goes on with a segment.
+        tags (Tensor): (N,) int64; those outside the segments do not matter.
+        goes_on (Tensor): (C,) bool: the tags of tokens that continue a segment.
         RETURNS (Tensor): (M,) probabilities.
         """
         first = self.marginals[starts, tags[starts]].log()
@@ -99,36 +131,3 @@ class Posterior:
         """
         scores = self._p.transitions[tags_before] + self._following[tokens]
         return torch.log_softmax(scores, dim=1)
-
-
-@torch.no_grad()
-def k_best_tags(potentials: Potentials, k: int) -> Tuple[Tensor, Tensor]:
-    """The k most probable taggings of each sequence.
-
-    potentials (Potentials): The scores.
-    k (int): How many, at least 1.
-    RETURNS (Tuple[Tensor, Tensor]): (N, k) int64 tag ids, the best first; and (B, k) float64
-        probabilities, 0 where a sequence has fewer possible taggings.
-    """
-    p = potentials.precise()
-    tags, scores = recursions.k_best(p.cpu(), k)
-    log_z = recursions.Sums(p).log_z
-    return tags.to(log_z.device), (scores.to(log_z.device) - log_z[:, None]).exp()
-
-
-@torch.no_grad()
-def minimum_risk_tags(potentials: Potentials) -> Tensor:
-    """The possible tagging with the highest expected number of right tags (minimum Bayes risk under
-    Hamming loss; Stoyanov and Eisner 2012).
-
-    potentials (Potentials): The scores; what they bar stays barred.
-    RETURNS (Tensor): (N,) int64 tag ids.
-    """
-    only_possible = potentials.precise().map(_only_possible)
-    emissions = only_possible.emissions + Posterior(potentials).marginals
-    gains = replace(only_possible, emissions=emissions)
-    return recursions.viterbi(gains)
-
-
-def _only_possible(scores: Tensor) -> Tensor:
-    return torch.where(scores > IMPOSSIBLE / 2, 0.0, IMPOSSIBLE).to(scores.dtype)

@@ -7,9 +7,9 @@ from typing import Callable, Optional
 import torch
 from torch import Tensor
 
-# The score of what must not be. Finite, so that no difference of two of them is NaN, and so far
-# below any score that exp() of the distance is exactly 0. The best path to a tag adds at most a few
-# of them up, far from float32's end at 3.4e38.
+# The score of a forbidden tag or transition. Finite, so that no difference of two of them is NaN,
+# and so far below any score that exp() of the distance is exactly 0. The best path to a tag adds up
+# at most a few of them, far from float32's limit of 3.4e38.
 IMPOSSIBLE = -1e30
 
 
@@ -17,8 +17,8 @@ IMPOSSIBLE = -1e30
 class Potentials:
     """The scores of N tokens in B sequences under C tags, concatenated without padding.
 
-    The score of a tagging is that of its first tag in `start`, of each tag in `emissions`, of each
-    pair of neighbours in `transitions` and of its last tag in `end`.
+    The score of a tag sequence is the sum of the scores of its first tag in `start`, of each tag in
+    `emissions`, of each pair of neighbours in `transitions` and of its last tag in `end`.
 
     emissions (Tensor): (N, C) float. Row i scores each tag for token i, sequence after sequence.
     lengths (Tensor): (B,) int64 on the CPU: tokens in each sequence, 0 allowed. Their sum is N.
@@ -65,21 +65,44 @@ class Potentials:
         legal_ends: Tensor,
         allowed: Optional[Tensor] = None,
     ) -> "Potentials":
-        """Make taggings impossible: none of those left out has a probability or can be decoded.
+        """Forbid tags and transitions: tag sequences with one of them have probability 0 and are
+        never decoded.
 
-        legal_starts (Tensor): (C,) bool. False bars the tag from a sequence's first token.
-        legal_transitions (Tensor): (C, C) bool. [i, j] False bars tag j directly after tag i.
-        legal_ends (Tensor): (C,) bool. False bars the tag from a sequence's last token.
-        allowed (Optional[Tensor]): (N, C) bool. [i, j] False bars tag j from token i.
-        RETURNS (Potentials): The same scores with those of the barred set to IMPOSSIBLE.
+        legal_starts (Tensor): (C,) bool. False forbids the tag for a sequence's first token.
+        legal_transitions (Tensor): (C, C) bool. [i, j] False forbids tag j directly after tag i.
+        legal_ends (Tensor): (C,) bool. False forbids the tag for a sequence's last token.
+        allowed (Optional[Tensor]): (N, C) bool. [i, j] False forbids tag j for token i.
+        RETURNS (Potentials): The same scores, with those of what is forbidden set to IMPOSSIBLE.
         """
         return replace(
             self,
-            emissions=self.emissions if allowed is None else _bar(self.emissions, allowed),
-            start=_bar(self.start, legal_starts),
-            transitions=_bar(self.transitions, legal_transitions),
-            end=_bar(self.end, legal_ends),
+            emissions=self.emissions if allowed is None else _forbid(self.emissions, allowed),
+            start=_forbid(self.start, legal_starts),
+            transitions=_forbid(self.transitions, legal_transitions),
+            end=_forbid(self.end, legal_ends),
         )
+
+    def path_scores(self, tags: Tensor) -> Tensor:
+        """The score of each sequence's tags, not normalised.
+
+        tags (Tensor): (N,) int64, a tag id for each token.
+        RETURNS (Tensor): (B,) float64, 0 for an empty sequence.
+        """
+        scores = self.emissions.gather(1, tags[:, None])[:, 0].double()
+        scores = scores.index_add(0, self.firsts, self.start[tags[self.firsts]].double())
+        scores = scores.index_add(0, self.lasts, self.end[tags[self.lasts]].double())
+        pairs = self.transitions.flatten()[self.pairs_of(tags)] * self.follows[1:]
+        scores = torch.cat([scores[:1], scores[1:] + pairs])
+        return scores.new_zeros(len(self.lengths)).index_add(0, self.sequences, scores)
+
+    def pairs_of(self, tags: Tensor) -> Tensor:
+        """Where in the flattened transitions the pairs of neighbouring tags are.
+
+        tags (Tensor): (N,) int64, a tag id for each token.
+        RETURNS (Tensor): (N - 1,) int64 indices; meaningless where the second token of a pair is the
+            first of a sequence, see `follows`.
+        """
+        return tags[:-1] * len(self.start) + tags[1:]
 
     def precise(self) -> "Potentials":
         """The scores in the precision that sums are taken in, and without their gradients.
@@ -115,7 +138,6 @@ class Potentials:
             function(self.end),
         )
 
-
     @property
     def _starts(self) -> Tensor:
         return (self.lengths.cumsum(0) - self.lengths)[self.lengths > 0]
@@ -131,5 +153,5 @@ class Potentials:
         return indices.to(self.emissions.device, non_blocking=True)
 
 
-def _bar(scores: Tensor, legal: Tensor) -> Tensor:
+def _forbid(scores: Tensor, legal: Tensor) -> Tensor:
     return torch.where(legal, scores, IMPOSSIBLE)

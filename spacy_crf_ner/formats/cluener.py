@@ -10,8 +10,8 @@ from typing import Any, Dict, Iterable, Iterator, List, Tuple, Union
 from spacy.tokens import Doc
 
 from ..tags import Span
-from .files import replacing
-from .record import CorpusError, Record
+from ..util import CorpusError, replacing
+from .record import Record
 
 _SHAPE = '{"text": "...", "label": {"TYPE": {"MENTION": [[START, END], ...]}}}'
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Tuple, Union
 
 from ..tags import OUTSIDE, Span
-from .record import BLANK_TOKEN, ILLEGAL_TAGS, CorpusError, Record
+from ..util import CorpusError
+from .record import BLANK_TOKEN, ILLEGAL_TAGS, Record
 
 # The tags' letters for the first, an inner, the last and the only token of an entity. The first
 # scheme that has all letters of a corpus is the corpus's scheme.

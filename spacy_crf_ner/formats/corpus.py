@@ -9,11 +9,11 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Union, 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..util import CorpusError, read_lines
 from .cluener import read_cluener
 from .columns import DOCSTART, Sentence, count_docstarts, find_scheme, read_sentences, to_record
 from .docbin import to_doc
-from .files import read_lines
-from .record import CorpusError, Note, Record
+from .record import Note, Record
 
 _JSON_SUFFIXES = (".json", ".jsonl")
 _JSON_START = re.compile(r'\s*\{\s*("|$)')

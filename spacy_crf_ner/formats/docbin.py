@@ -7,7 +7,7 @@ from typing import Dict, List, Set, Union, cast
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 
-from .files import replacing
+from ..util import replacing
 from .record import EMPTY_TEXT, MISALIGNED, Record, clean_spans
 
 # Written without spaces between words. Not read off `Vocab.writing_system`, which says of Thai

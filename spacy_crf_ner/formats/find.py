@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Dict, List, NamedTuple
 
-from .record import CorpusError
+from ..util import CorpusError
 
 _STEMS = {
     "train": "train",

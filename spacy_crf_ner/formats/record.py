@@ -16,19 +16,6 @@ MISALIGNED = "skipped: mention that does not align with the tokens"
 EMPTY_TEXT = "skipped: document with an empty text"
 
 
-class CorpusError(ValueError):
-    """A corpus that cannot be read: the message says where, what is wrong and what to do.
-
-    problem (str): What is wrong and what to do about it.
-    path (Union[str, Path]): The file or folder.
-    line (Optional[int]): The line, from 1, where there is one.
-    """
-
-    def __init__(self, problem: str, path: Union[str, Path], line: Optional[int] = None) -> None:
-        where = f"{path}" if line is None else f"{path}, line {line}"
-        super().__init__(f"{where}: {problem}")
-
-
 class Note(NamedTuple):
     """A repair or a skip, and where it was made."""
 

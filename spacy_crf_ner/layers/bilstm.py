@@ -7,7 +7,7 @@ the padding first, so that a document's vectors depend on its batch.
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from threading import Lock
-from typing import Any, Callable, Dict, Iterator, List, Literal, Optional, Tuple, Union, cast
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union, cast
 
 import numpy as np
 import torch
@@ -26,8 +26,7 @@ from torch import Tensor
 from .padding import groups_of_similar_length, to_device
 from .ragged import list2ragged
 from .torch_function import apply_torch
-
-Precision = Literal["float32", "bfloat16"]
+from .types import Precision
 
 DIRECTIONS = ("", "_reverse")
 TF32_LOCK = Lock()

@@ -36,7 +36,7 @@ def CharacterCNN(
     char_width (int): The width of the characters' vectors.
     kernel_sizes (Sequence[int]): How many characters in a row each convolution sees, odd.
     rows (int): The number of rows of the table that characters are hashed into. As in
-        `CharacterEmbed`, a few times the size of the alphabet is plenty.
+        `FeatureEmbed`, a few times the size of the alphabet is plenty.
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
     RAISES: ValueError for no kernel size or one that is not odd, and for a width that they do not
         divide.

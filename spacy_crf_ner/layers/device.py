@@ -1,8 +1,9 @@
-"""The GPU that a model is on: its memory, and who may use it."""
+"""The device that a model is on: what is copied to it, its memory, and who may use it."""
 
 import os
 from typing import Any, Union, cast
 
+import numpy as np
 import torch
 from thinc.api import (
     CupyOps,
@@ -51,3 +52,13 @@ def use_device(ops: Ops, weights: Union[FloatsXd, Tensor]) -> None:
         # Thinc's types of arrays do not say that they have one.
         device = cast(Any, weights).device
         set_active_gpu(device.index if isinstance(weights, Tensor) else device.id)
+
+
+def upload(array: np.ndarray, device: torch.device) -> Tensor:
+    """Copy an array to a device without waiting for the work that the device has yet to do.
+
+    array (np.ndarray): The array.
+    device (torch.device): The device.
+    RETURNS (Tensor): The same as a tensor.
+    """
+    return torch.from_numpy(array).to(device, non_blocking=True)

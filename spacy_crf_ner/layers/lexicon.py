@@ -1,18 +1,21 @@
 """Embed each token by the words of a lexicon that it is part of."""
 
-from typing import Callable, Iterable, List, Optional, Tuple, cast
+import zlib
+from functools import cached_property
+from typing import Callable, Dict, Iterable, List, Optional, Tuple, cast
 
 import numpy as np
+import srsly
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints1d
 
-from ..lexicon import SEPARATOR, Lexicon, Matcher
+from ..lexicon import SEPARATOR, Matcher, find_lexicon, join_words
 from .ragged import unflatten
+from .shared import Shared
 
 NAME = "lexicon_embed"
-NO_WORDS = Lexicon.of([])
 # The only token of its word; or the first, an inner or the last one of a word of 2, 3, or 4 and
 # more tokens. M2 is there just for the arithmetic.
 SHAPES = ("S", "B2", "M2", "E2", "B3", "M3", "E3", "B4", "M4", "E4")
@@ -25,7 +28,42 @@ jieba = true
 gazetteers = ["assets/places.txt"]
 
 A pipeline that is not made from a config takes `add_lexicon(jieba=True)(nlp)`, from
-`spacy_crf_ner.lexicon`. Note that [initialize.lookups] would replace the lexicon."""
+`spacy_crf_ner.training.lexicon`. Note that [initialize.lookups] would replace the lexicon."""
+
+
+class Lexicon(Shared):
+    """Words and their classes, as a layer keeps them."""
+
+    @classmethod
+    def of(cls, entries: Iterable[Tuple[str, str]]) -> "Lexicon":
+        """Make a lexicon.
+
+        entries (Iterable[Tuple[str, str]]): Words and their classes; a word may have several.
+        RETURNS (Lexicon): The lexicon.
+        """
+        return cls._of_texts(join_words(entries))
+
+    @classmethod
+    def in_vocab(cls, vocab: Vocab) -> Optional["Lexicon"]:
+        """The lexicon that `spacy_crf_ner.lexicon.set_lexicon` left in a vocab.
+
+        vocab (Vocab): The vocab.
+        RETURNS (Optional[Lexicon]): The lexicon, or None if there is none.
+        """
+        texts = find_lexicon(vocab)
+        return None if texts is None else cls._of_texts(texts)
+
+    @classmethod
+    def _of_texts(cls, texts: Dict[str, str]) -> "Lexicon":
+        return cls.from_bytes(zlib.compress(srsly.msgpack_dumps(texts)))
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """Finds the words; made when it is first used."""
+        return Matcher(srsly.msgpack_loads(zlib.decompress(self.data)))
+
+
+NO_WORDS = Lexicon.of([])
 
 
 def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[List[Doc], List[Floats2d]]:

@@ -1,63 +1,44 @@
 """The network of `crf_ner`: any tok2vec, one linear layer, and the parameters of a CRF."""
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, List, Optional, Tuple, cast
 
 from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, with_array, zero_init
-from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
+from thinc.types import Floats1d, Floats2d, Ragged
 
 from .device import share_gpu_memory
 from .ragged import list2ragged
+from .types import Scores
 
-# The attribute of a layer that its learn rate is multiplied by.
-LEARN_RATE = "learn_rate"
-
-
-class Scores(NamedTuple):
-    """What the network says of a batch of documents, and in backprop the gradient of each part.
-
-    The arrays are those of `crf.Potentials`, in Thinc's own types: N tokens of B documents
-    concatenated, C tags.
-
-    emissions (Floats2d): (N, C).
-    lengths (Ints1d): (B,) tokens in each document, on the CPU.
-    start (Floats1d): (C,).
-    transitions (Floats2d): (C, C), [from, to].
-    end (Floats1d): (C,).
-    """
-
-    emissions: Floats2d
-    lengths: Ints1d
-    start: Floats1d
-    transitions: Floats2d
-    end: Floats1d
+# The attribute of a layer that the learning rate is multiplied by for its weights.
+LR_SCALE = "lr_scale"
 
 
 def CRFTagger(
     tok2vec: Model[List[Doc], List[Floats2d]],
     nO: Optional[int] = None,
-    tok2vec_learn_rate: float = 1.0,
-    output_learn_rate: float = 1.0,
-    crf_learn_rate: float = 1.0,
+    tok2vec_lr_scale: float = 1.0,
+    output_lr_scale: float = 1.0,
+    crf_lr_scale: float = 1.0,
 ) -> Model[List[Doc], Scores]:
     """Score the tags of each token from its vector, and the transitions between tags.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): Any, also a listener.
     nO (Optional[int]): The number of tags C. The component sets it when it is initialized.
-    tok2vec_learn_rate (float): The learn rate of the tok2vec, times the optimizer's. What it only
-        listens to learns at the optimizer's own: what suits a pretrained encoder is far too low
-        for new weights.
-    output_learn_rate (float): The learn rate of the linear layer, times the optimizer's.
-    crf_learn_rate (float): The learn rate of the transitions, times the optimizer's.
+    tok2vec_lr_scale (float): The factor of the optimizer's learning rate for the tok2vec. What it
+        only listens to learns at the optimizer's own rate: the rate for a pretrained encoder is far
+        too low for new weights.
+    output_lr_scale (float): The factor of the learning rate for the linear layer.
+    crf_lr_scale (float): The factor of the learning rate for the transitions.
     RETURNS (Model[List[Doc], Scores]): The network.
     """
     share_gpu_memory()
     for node in tok2vec.walk():
-        node.attrs[LEARN_RATE] = tok2vec_learn_rate
+        node.attrs[LR_SCALE] = tok2vec_lr_scale
     output_layer = Linear(nO, init_W=zero_init)
-    output_layer.attrs[LEARN_RATE] = output_learn_rate
+    output_layer.attrs[LR_SCALE] = output_lr_scale
     crf = CRF(nO)
-    crf.attrs[LEARN_RATE] = crf_learn_rate
+    crf.attrs[LR_SCALE] = crf_lr_scale
     t2v_width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None
     if t2v_width:
         output_layer.set_dim("nI", t2v_width)

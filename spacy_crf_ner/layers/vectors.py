@@ -14,8 +14,8 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Ops, to_numpy, uniform_init
 from thinc.types import Floats2d, FloatsXd, Ints1d
 
-from ..shared import Shared
 from .ragged import unflatten
+from .shared import Shared
 
 # What is learned for tokens that training did not meet.
 UNKNOWN = 0

@@ -1,1 +1,1 @@
-"""What training uses beside the component: augmenters, schedules, a learn rate for each part."""
+"""What a config names for training: augmenters, schedules, callbacks, lexicons, vectors."""

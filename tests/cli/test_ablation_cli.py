@@ -7,7 +7,7 @@ import pytest
 import spacy
 from typer.testing import CliRunner
 
-from spacy_crf_ner.benchmarks import ablation
+from benchmarks import ablation
 from spacy_crf_ner.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]

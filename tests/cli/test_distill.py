@@ -11,8 +11,8 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_crf_ner.cli import app
-from spacy_crf_ner.distillation import distilled_corpus
-from spacy_crf_ner.training.teaching import KEY, read_lesson
+from spacy_crf_ner.distillation.student import distilled_corpus
+from spacy_crf_ner.pipeline.soft_targets import KEY, read_soft_targets
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,7 +72,7 @@ def test_a_student_learns_from_labelled_and_raw_texts(teachers, files):
     path = files / "output" / "distilled.spacy"
     reader = {"@readers": "spacy_crf_ner.DistilledCorpus.v1", "path": str(path)}
     assert nlp.config["corpora"]["train"] == reader
-    lessons = [read_lesson(eg.reference) for eg in distilled_corpus(path)(nlp)]
+    lessons = [read_soft_targets(eg.reference) for eg in distilled_corpus(path)(nlp)]
     assert [lesson.weight for lesson in lessons] == [0.25, 1, 1, 1, 1]
     assert not any(eg.predicted.user_data for eg in distilled_corpus(path)(nlp))
 
@@ -110,7 +110,7 @@ def test_a_start_is_sought_all_over_the_corpus(teachers, files, monkeypatch):
         return read[-1]
 
     monkeypatch.setattr("spacy_crf_ner.cli.distill._progress", progress)
-    monkeypatch.setattr("spacy_crf_ner.distillation.COMPARED", 20)
+    monkeypatch.setattr("spacy_crf_ner.distillation.student.COMPARED", 20)
     result = distill(files / "alike", files, "--raw", files / "raw.txt")
     assert result.exit_code == 0, result.output
     compared, taught = ([eg.predicted.text for eg in examples] for examples in read)

@@ -43,7 +43,7 @@ TRANSFORMER_LISTENER = {
 
 
 def crf_on(tok2vec: Dict) -> Dict:
-    return {"model": {"@architectures": "spacy_crf_ner.CRFTagger.v1", "tok2vec": tok2vec}}
+    return {"model": {"@architectures": "spacy_crf_ner.CRFTagger.v2", "tok2vec": tok2vec}}
 
 
 def kinds(*names: str, slow: Iterable[str] = ()):

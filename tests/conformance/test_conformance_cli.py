@@ -101,7 +101,7 @@ def test_debug_config(shipped, overrides):
 def test_debug_config_of_a_filled_one(filled, overrides):
     output = run("debug", "config", filled, *overrides, "--show-functions")
     assert "Config is valid" in output
-    assert "spacy_crf_ner.CRFTagger.v1" in output
+    assert "spacy_crf_ner.CRFTagger.v2" in output
 
 
 def test_debug_data(shipped, overrides):
@@ -119,7 +119,7 @@ def test_debug_model(shipped, overrides):
 
 def test_debug_diff_config(shipped, filled):
     output = run("debug", "diff-config", shipped)
-    assert "spacy_crf_ner.CRFTagger.v1" in output
+    assert "spacy_crf_ner.CRFTagger.v2" in output
     assert "spacy.TransitionBasedParser" not in output
     output = run("debug", "diff-config", filled, "--compare-to", shipped, "--markdown")
     assert "+ init_tok2vec = null" in output

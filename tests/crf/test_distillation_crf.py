@@ -27,7 +27,7 @@ def case(request):
 
 @pytest.fixture(params=[cpu, reference], ids=["cpu", "reference"])
 def module(request, monkeypatch):
-    monkeypatch.setattr("spacy_crf_ner.crf.recursions.cpu", request.param)
+    monkeypatch.setattr("spacy_crf_ner.crf.recursions.backend.cpu", request.param)
 
 
 def test_expectations(case, module):

@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import pytest
 import torch
 
-from spacy_crf_ner.crf import Potentials, best_tags, log_likelihood, log_partition, path_scores
+from spacy_crf_ner.crf import Potentials, best_tags, log_likelihood, log_partition
 from spacy_crf_ner.tags import TagSet
 
 LENGTHS = [3, 0, 5, 1, 2, 0, 4, 5]
@@ -91,7 +91,7 @@ def test_path_scores_are_those_of_the_enumeration():
     chosen = [list(scores)[len(scores) // 2] for scores in taggings]
     tags = torch.tensor([tag for path in chosen for tag in path])
     expected = [scores[path] for scores, path in zip(taggings, chosen)]
-    assert path_scores(potentials, tags).tolist() == pytest.approx(expected, abs=1e-9)
+    assert potentials.path_scores(tags).tolist() == pytest.approx(expected, abs=1e-9)
 
 
 def test_tags_barred_from_tokens():

@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import Span
 
 from spacy_crf_ner.formats.cluener import read_cluener, to_cluener
-from spacy_crf_ner.formats.record import CorpusError
+from spacy_crf_ner.util import CorpusError
 
 TEXT = "北京很大，北京"
 

@@ -9,7 +9,8 @@ from spacy.tokens import DocBin
 from spacy_crf_ner.formats.columns import count_docstarts, find_scheme, read_sentences, to_record
 from spacy_crf_ner.formats.corpus import read_corpus
 from spacy_crf_ner.formats.docbin import write_docbins
-from spacy_crf_ner.formats.record import BLANK_TOKEN, ILLEGAL_TAGS, CorpusError
+from spacy_crf_ner.formats.record import BLANK_TOKEN, ILLEGAL_TAGS
+from spacy_crf_ner.util import CorpusError
 
 # Written out once more, on purpose, instead of imported: first, inner, last, only.
 LETTERS = {"BIO": "BIIB", "BIOES": "BIES", "BMES": "BMES", "BILUO": "BILU"}

@@ -8,7 +8,6 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus
 
 from spacy_crf_ner.formats.docbin import to_doc, write_docbins
-from spacy_crf_ner.formats.files import decode_lines, replacing
 from spacy_crf_ner.formats.record import (
     BLANK_MENTION,
     BLANK_RIM,
@@ -16,9 +15,9 @@ from spacy_crf_ner.formats.record import (
     EMPTY_TEXT,
     MISALIGNED,
     OVERLAP,
-    CorpusError,
     Record,
 )
+from spacy_crf_ner.util import CorpusError, decode_lines, replacing
 
 ZH = spacy.blank("zh")
 EN = spacy.blank("en")

@@ -16,15 +16,15 @@ from test_component import TEXTS, fit, make_examples, make_nlp, small
 from thinc.api import fix_random_seed, get_current_ops, to_numpy, use_ops
 from thinc.backends import context_pools
 
-from spacy_crf_ner.calibration import fit_temperature
-from spacy_crf_ner.distillation import distilled_corpus, prepare_student
-from spacy_crf_ner.training.teaching import read_lesson
+from spacy_crf_ner.distillation.student import distilled_corpus, prepare_student
+from spacy_crf_ner.evaluation.calibration import fit_temperature
+from spacy_crf_ner.pipeline.soft_targets import read_soft_targets
 
 EXTRAS = {
     "none": {},
-    "cross-entropy": {"cross_entropy": 1.0, "label_smoothing": 0.1, "focusing": 2.0},
-    "consistency": {"consistency": 1.0},
-    "perturbation": {"perturbation": 0.5},
+    "cross-entropy": {"token_cross_entropy": 1.0, "label_smoothing": 0.1, "focal_gamma": 2.0},
+    "rdrop_alpha": {"rdrop_alpha": 1.0},
+    "adversarial_epsilon": {"adversarial_epsilon": 0.5},
 }
 WITHOUT_GPU = """
 import json, sys, spacy
@@ -84,7 +84,7 @@ def test_alternatives(folder):
     def ask():
         nlp = load(folder)
         pipe = nlp.get_pipe("crf_ner")
-        pipe.cfg["temperature"] = 4.0
+        pipe.temperature = 4.0
         found = [pipe.alternatives(doc, 3) for doc in make_docs(nlp)]
         return [[entities for _, entities in some] for some in found], [
             probability for some in found for probability, _ in some
@@ -100,7 +100,7 @@ def test_probable_spans(folder):
     def ask():
         nlp = load(folder)
         pipe = nlp.get_pipe("crf_ner")
-        pipe.cfg["temperature"] = 4.0
+        pipe.temperature = 4.0
         assert pipe.probable_spans([nlp.make_doc("")], 0.01) == [[]]
         found = [span for spans in pipe.probable_spans(make_docs(nlp), 0.01) for span in spans]
         return [span[:3] for span in found], [span.confidence for span in found]
@@ -157,8 +157,8 @@ def test_gradients(folder, name, annotation):
     def learn():
         # The one kind of dropout that is drawn on the CPU, and so is the same.
         model = {"tok2vec": {"embed": {"feature_dropout": 0.3}}}
-        extras = {"@losses": "spacy_crf_ner.extras.v1", **EXTRAS[name]}
-        nlp = load(folder, incorrect_spans_key="wrong", extras=extras, model=model)
+        extras = {"@losses": "spacy_crf_ner.regularization.v1", **EXTRAS[name]}
+        nlp = load(folder, incorrect_spans_key="wrong", regularization=extras, model=model)
         examples = make_examples(nlp)
         fix_random_seed(0)
         loss = nlp.update(examples if annotation == "all" else partly_known(examples))["crf_ner"]
@@ -205,7 +205,7 @@ def test_distillation(folder, tmp_path):
         examples = list(distilled_corpus(output)(nlp))
         optimizer = nlp.create_optimizer()
         losses = [nlp.update(examples, sgd=optimizer)["crf_ner"] for _ in range(2)]
-        return counts, losses, [read_lesson(eg.reference) for eg in examples]
+        return counts, losses, [read_soft_targets(eg.reference) for eg in examples]
 
     (counts, expected_losses, expected), (found_counts, losses, found) = on_both(distill)
     assert found_counts == counts

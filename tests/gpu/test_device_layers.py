@@ -13,9 +13,10 @@ from spacy_crf_ner.layers.attention import SelfAttentionEncoder
 from spacy_crf_ner.layers.bilstm import BiLSTMEncoder
 from spacy_crf_ner.layers.char_cnn import CharacterCNN
 from spacy_crf_ner.layers.concatenate import Concatenate
-from spacy_crf_ner.layers.embed import CharacterEmbed
+from spacy_crf_ner.layers.feature_embed import FeatureEmbed
 from spacy_crf_ner.layers.lexicon import LexiconEmbed
-from spacy_crf_ner.layers.tagger import CRFTagger, Scores
+from spacy_crf_ner.layers.tagger import CRFTagger
+from spacy_crf_ner.layers.types import Scores
 from spacy_crf_ner.layers.vectors import VectorsEmbed
 from spacy_crf_ner.lexicon import set_lexicon
 
@@ -25,7 +26,7 @@ WIDTH = 6
 
 
 def characters():
-    return CharacterEmbed(["NORM", "BIGRAM_LEFT", "TYPE"], [4, 2, 3], [50, 20, 10])
+    return FeatureEmbed(["NORM", "BIGRAM_LEFT", "TYPE"], [4, 2, 3], [50, 20, 10])
 
 
 def vectors():
@@ -40,7 +41,7 @@ def tagger():
 
 EMBEDDINGS = {
     "characters": characters,
-    "one feature": lambda: CharacterEmbed(["SUFFIX_2"], [4], [50]),
+    "one feature": lambda: FeatureEmbed(["SUFFIX_2"], [4], [50]),
     "letters": lambda: CharacterCNN(6, char_width=4, kernel_sizes=(1, 3)),
     "vectors": vectors,
     "lexicon": lambda: LexiconEmbed(4),

@@ -14,7 +14,7 @@ from thinc.api import Model, Ragged, fix_random_seed, glorot_uniform_init
 
 from spacy_crf_ner.layers.attention import SelfAttention, SelfAttentionEncoder, _blocks
 from spacy_crf_ner.layers.bilstm import BiLSTMEncoder
-from spacy_crf_ner.layers.embed import CharacterEmbed
+from spacy_crf_ner.layers.feature_embed import FeatureEmbed
 from spacy_crf_ner.layers.tagger import CRFTagger
 
 CONFIG = Path(__file__).parents[2] / "configs" / "bilstm_attention.cfg"
@@ -197,7 +197,7 @@ def test_impossible_settings_say_which(kwargs, message):
 
 def make_tagger():
     """A tagger with the layer, as a config would have it made."""
-    embed = CharacterEmbed(["NORM"], [8], [100])
+    embed = FeatureEmbed(["NORM"], [8], [100])
     encode = SelfAttentionEncoder(BiLSTMEncoder(8), heads=2)
     tok2vec: Model = registry.architectures.get("spacy.Tok2Vec.v2")(embed, encode)
     return CRFTagger(tok2vec)

@@ -11,7 +11,7 @@ from spacy.util import registry
 from thinc.api import concatenate, fix_random_seed
 
 from spacy_crf_ner.layers.char_cnn import BEGIN, END, CharacterCNN
-from spacy_crf_ner.layers.embed import CharacterEmbed
+from spacy_crf_ner.layers.feature_embed import FeatureEmbed
 
 NLP = spacy.blank("en")
 WORDS = [["Peking", "is", "a", "city", "is", "it", "Peking"], [], ["é", "x" * 40], ["is"]]
@@ -129,7 +129,7 @@ def test_nothing_to_embed(words):
 def test_beside_other_features_and_through_serialisation():
     def make(seed):
         fix_random_seed(seed)
-        embed = concatenate(CharacterEmbed(["NORM"], [8], [100]), CharacterCNN(8))
+        embed = concatenate(FeatureEmbed(["NORM"], [8], [100]), CharacterCNN(8))
         encode = registry.architectures.get("spacy.MaxoutWindowEncoder.v2")(16, 1, 2, 1)
         tok2vec = registry.architectures.get("spacy.Tok2Vec.v2")(embed, encode)
         tok2vec.initialize(X=docs)
@@ -164,13 +164,13 @@ def test_a_pipeline_learns_with_it_and_is_kept():
     # What a config says as [components.crf_ner.model.tok2vec.embed.*.characters].
     characters = {"@architectures": "spacy_crf_ner.CharacterCNN.v1", "width": 16}
     words = {
-        "@architectures": "spacy_crf_ner.CharacterEmbed.v1",
+        "@architectures": "spacy_crf_ner.FeatureEmbed.v1",
         **{"features": ["SHAPE"], "widths": [16], "rows": [500]},
     }
     embed = {"@layers": "concatenate.v1", "*": {"words": words, "characters": characters}}
     encode = {"@architectures": "spacy_crf_ner.BiLSTMEncoder.v1", "width": 32}
     tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
-    model = {"@architectures": "spacy_crf_ner.CRFTagger.v1", "tok2vec": tok2vec}
+    model = {"@architectures": "spacy_crf_ner.CRFTagger.v2", "tok2vec": tok2vec}
     fix_random_seed(0)
     nlp = spacy.blank("en")
     nlp.add_pipe("crf_ner", config={"model": model})

@@ -5,7 +5,7 @@ import pytest
 import spacy
 from thinc.api import fix_random_seed
 
-from spacy_crf_ner.layers.embed import CharacterEmbed, TokenFeatures, character_types
+from spacy_crf_ner.layers.feature_embed import FeatureEmbed, TokenFeatures, character_types
 
 
 def features_of(text, *features, lang="zh"):
@@ -77,7 +77,7 @@ def test_short_documents(text):
 def test_widths_and_hashes_of_unseen_tokens():
     fix_random_seed(0)
     nlp = spacy.blank("zh")
-    model = CharacterEmbed(["NORM", "TYPE"], widths=[8, 4], rows=[100, 50])
+    model = FeatureEmbed(["NORM", "TYPE"], widths=[8, 4], rows=[100, 50])
     docs = [nlp.make_doc("北京"), nlp.make_doc(""), nlp.make_doc("龘")]
     model.initialize(X=docs)
     vectors = model.predict(docs)
@@ -104,15 +104,15 @@ def test_features_are_hidden_in_training_only():
 
 def test_one_feature_is_enough():
     docs = [spacy.blank("zh").make_doc("北京")]
-    model = CharacterEmbed(["NORM"], widths=[8], rows=[100])
+    model = FeatureEmbed(["NORM"], widths=[8], rows=[100])
     model.initialize(X=docs)
     assert model.predict(docs)[0].shape == (2, 8)
 
 
 def test_impossible_settings_say_which():
     with pytest.raises(ValueError, match="same length.*got 2, 1 and 2"):
-        CharacterEmbed(["NORM", "TYPE"], widths=[8], rows=[10, 10])
+        FeatureEmbed(["NORM", "TYPE"], widths=[8], rows=[10, 10])
     with pytest.raises(ValueError, match=r"feature_dropout must be.*got 1\.0"):
-        CharacterEmbed(["NORM"], widths=[8], rows=[10], feature_dropout=1.0)
+        FeatureEmbed(["NORM"], widths=[8], rows=[10], feature_dropout=1.0)
     with pytest.raises(ValueError, match="unknown feature 'BIGRAM'.*BIGRAM_LEFT"):
-        CharacterEmbed(["BIGRAM"], widths=[8], rows=[10])
+        FeatureEmbed(["BIGRAM"], widths=[8], rows=[10])

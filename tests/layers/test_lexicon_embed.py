@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, concatenate, fix_random_seed
 
-from spacy_crf_ner.layers.embed import CharacterEmbed
+from spacy_crf_ner.layers.feature_embed import FeatureEmbed
 from spacy_crf_ner.layers.lexicon import SHAPES, LexiconEmbed, set_words
 from spacy_crf_ner.lexicon import set_lexicon
 
@@ -44,7 +44,7 @@ maxout_pieces = 2
 factory = "crf_ner"
 
 [components.crf_ner.model]
-@architectures = "spacy_crf_ner.CRFTagger.v1"
+@architectures = "spacy_crf_ner.CRFTagger.v2"
 
 [components.crf_ner.model.tok2vec]
 @architectures = "spacy.Tok2VecListener.v1"
@@ -209,7 +209,7 @@ def test_words_are_hidden_in_training_only():
 
 def test_beside_other_embeddings():
     nlp, _ = make([("北京", "ns")])
-    model = concatenate(CharacterEmbed(["NORM"], widths=[8], rows=[100]), LexiconEmbed(4))
+    model = concatenate(FeatureEmbed(["NORM"], widths=[8], rows=[100]), LexiconEmbed(4))
     docs = [nlp.make_doc("北京"), nlp.make_doc("")]
     model.initialize(X=docs)
     assert model.get_dim("nO") == 12

@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose
 from spacy.ml.models.tok2vec import build_hash_embed_cnn_tok2vec
 from thinc.api import SGD, Adam, PyTorchWrapper, fix_random_seed
 
-from spacy_crf_ner.layers.tagger import LEARN_RATE, CRFTagger, Scores
-from spacy_crf_ner.training.learn_rates import finish_update
+from spacy_crf_ner.layers.tagger import LR_SCALE, CRFTagger
+from spacy_crf_ner.layers.types import Scores
+from spacy_crf_ner.pipeline.update import finish_update
 
 
 def make_model(nO=5, texts=("北京欢迎你", "", "他")):
@@ -75,7 +76,7 @@ def test_resizing_keeps_the_old_scores():
 
 def test_the_tok2vec_has_a_learn_rate_of_its_own():
     model, docs = make_model()
-    rated = CRFTagger(model.get_ref("tok2vec"), 5, tok2vec_learn_rate=3.0)
+    rated = CRFTagger(model.get_ref("tok2vec"), 5, tok2vec_lr_scale=3.0)
     rated.initialize(X=docs)
     nodes = [node for node in rated.get_ref("tok2vec").walk() if node.param_names]
     before = {node: node.get_param(node.param_names[0]).copy() for node in nodes}
@@ -89,7 +90,7 @@ def test_the_tok2vec_has_a_learn_rate_of_its_own():
 def test_a_torch_module_in_the_tok2vec_learns_at_its_rate():
     module = torch.nn.Linear(3, 2, bias=False)
     model = PyTorchWrapper(module)
-    model.attrs[LEARN_RATE] = 3.0
+    model.attrs[LR_SCALE] = 3.0
     before = module.weight.detach().clone()
     module.weight.grad = torch.ones_like(before)
     finish_update(model, SGD(0.01, grad_clip=0.0))

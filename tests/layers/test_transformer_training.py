@@ -106,7 +106,7 @@ def make_nlp(bert, lang="zh", **settings):
     nlp = spacy.blank(lang)
     add_transformer(nlp, bert, **settings)
     model = {
-        "@architectures": "spacy_crf_ner.CRFTagger.v1",
+        "@architectures": "spacy_crf_ner.CRFTagger.v2",
         "tok2vec": {
             "@architectures": "spacy-transformers.TransformerListener.v1",
             "pooling": {"@layers": "reduce_mean.v1"},

@@ -21,11 +21,7 @@ from spacy_crf_ner.layers.transformer.windows import (
     parts_of_similar_length,
     window_starts,
 )
-from spacy_crf_ner.layers.transformer.wordpieces import (
-    align,
-    special_tokens,
-    split_into_wordpieces,
-)
+from spacy_crf_ner.layers.transformer.wordpieces import align, special_tokens, split_into_wordpieces
 
 TEXT = "王明在北京大学工作，上海有雨。"
 

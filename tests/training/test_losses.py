@@ -9,11 +9,16 @@ from spacy.tokens import Doc
 from test_component import LISTENER, TRAIN, make_examples, make_nlp, small
 from thinc.api import Adam, set_dropout_rate
 
-from spacy_crf_ner.gold import MISSING
-from spacy_crf_ner.layers.tagger import LEARN_RATE, CRFTagger
-from spacy_crf_ner.training.learn_rates import finish_update
-from spacy_crf_ner.training.losses import NO_EXTRAS, Extras, divergence, extras, token_loss
-from spacy_crf_ner.training.passes import backpropagate
+from spacy_crf_ner.layers.tagger import LR_SCALE, CRFTagger
+from spacy_crf_ner.pipeline.loss import (
+    NO_REGULARIZATION,
+    Regularization,
+    divergence,
+    make_regularization,
+    token_losses,
+)
+from spacy_crf_ner.pipeline.update import backpropagate, finish_update
+from spacy_crf_ner.tags import MISSING
 
 EMISSIONS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 0.5], [0.0, 3.0, 1.0]])
 
@@ -55,16 +60,16 @@ def prepared():
     return run
 
 
-@pytest.mark.parametrize(("smoothing", "focusing"), [(0.0, 0.0), (0.1, 0.0), (0.0, 2.0)])
-def test_token_loss_by_hand(smoothing, focusing):
+@pytest.mark.parametrize(("smoothing", "focal_gamma"), [(0.0, 0.0), (0.1, 0.0), (0.0, 2.0)])
+def test_token_loss_by_hand(smoothing, focal_gamma):
     tags = torch.tensor([0, MISSING, 2])
     expected = 0.0
     for scores, tag in ((EMISSIONS[0], 0), (EMISSIONS[2], 2)):
         logs = [float(x) - math.log(sum(math.exp(y) for y in scores)) for x in scores]
         loss = -(1 - smoothing) * logs[tag] - smoothing * sum(logs) / 3
-        expected += loss * (1 - math.exp(logs[tag])) ** focusing
-    settings = Extras(1.0, smoothing, focusing)
-    losses = token_loss(EMISSIONS, tags, settings)
+        expected += loss * (1 - math.exp(logs[tag])) ** focal_gamma
+    settings = Regularization(1.0, smoothing, focal_gamma)
+    losses = token_losses(EMISSIONS, tags, settings)
     assert losses[1] == 0
     assert losses.sum().item() == pytest.approx(expected, rel=1e-5)
 
@@ -86,8 +91,8 @@ def test_divergence():
 def test_two_passes_without_dropout_are_as_one():
     """They agree, so that the divergence and its gradient are 0."""
     run = prepared()
-    loss, gradients = run(NO_EXTRAS)
-    loss_twice, gradients_twice = run(Extras(consistency=5.0))
+    loss, gradients = run(NO_REGULARIZATION)
+    loss_twice, gradients_twice = run(Regularization(rdrop_alpha=5.0))
     assert loss_twice == pytest.approx(loss, rel=1e-5)
     for key, gradient in gradients.items():
         assert np.allclose(gradients_twice[key], gradient, atol=1e-5)
@@ -95,16 +100,16 @@ def test_two_passes_without_dropout_are_as_one():
 
 def test_a_perturbation_hurts():
     run = prepared()
-    loss, _ = run(NO_EXTRAS)
-    losses = [run(Extras(perturbation=length))[0] for length in (1e-6, 0.01, 0.1)]
+    loss, _ = run(NO_REGULARIZATION)
+    losses = [run(Regularization(adversarial_epsilon=length))[0] for length in (1e-6, 0.01, 0.1)]
     assert losses[0] == pytest.approx(loss, rel=1e-4)
     assert losses[0] < losses[1] < losses[2]
 
 
 def test_a_tiny_perturbation_doubles_the_gradient():
     run = prepared()
-    _, gradients = run(NO_EXTRAS)
-    _, doubled = run(Extras(perturbation=1e-7))
+    _, gradients = run(NO_REGULARIZATION)
+    _, doubled = run(Regularization(adversarial_epsilon=1e-7))
     for key, gradient in gradients.items():
         assert np.allclose(doubled[key], 2 * gradient, rtol=1e-3, atol=1e-4)
 
@@ -112,13 +117,13 @@ def test_a_tiny_perturbation_doubles_the_gradient():
 @pytest.mark.parametrize(
     "settings",
     [
-        {"cross_entropy": 1.0, "label_smoothing": 0.1, "focusing": 1.0},
-        {"consistency": 1.0},
-        {"perturbation": 0.1},
+        {"token_cross_entropy": 1.0, "label_smoothing": 0.1, "focal_gamma": 1.0},
+        {"rdrop_alpha": 1.0},
+        {"adversarial_epsilon": 0.1},
     ],
 )
 def test_learns_in_a_config(settings):
-    nlp = make_nlp(extras={"@losses": "spacy_crf_ner.extras.v1", **settings})
+    nlp = make_nlp(regularization={"@losses": "spacy_crf_ner.regularization.v1", **settings})
     examples = make_examples(nlp, TRAIN)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
@@ -132,13 +137,15 @@ def test_learns_in_a_config(settings):
 
 
 def test_cross_entropy_adds_to_the_loss():
-    nlp = make_nlp(extras={"@losses": "spacy_crf_ner.extras.v1", "cross_entropy": 0.5})
+    nlp = make_nlp(
+        regularization={"@losses": "spacy_crf_ner.regularization.v1", "token_cross_entropy": 0.5}
+    )
     examples = make_examples(nlp, TRAIN)
     nlp.initialize(lambda: examples)
     pipe = nlp.get_pipe("crf_ner")
     scores = pipe.model.predict([eg.predicted for eg in examples])
     with_it, _ = pipe.get_loss(examples, scores)
-    pipe.extras = NO_EXTRAS
+    pipe.regularization = NO_REGULARIZATION
     without, _ = pipe.get_loss(examples, scores)
     # All emissions are 0 before training.
     n_tokens = sum(len(eg.predicted) for eg in examples)
@@ -149,20 +156,22 @@ def test_cross_entropy_adds_to_the_loss():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"cross_entropy": -1.0}, "negative"),
-        ({"label_smoothing": 0.1}, "Set cross_entropy"),
-        ({"focusing": 1.0}, "Set cross_entropy"),
-        ({"cross_entropy": 1.0, "label_smoothing": 1.0}, "below 1"),
-        ({"consistency": 1.0, "perturbation": 1.0}, "not both"),
+        ({"token_cross_entropy": -1.0}, "negative"),
+        ({"label_smoothing": 0.1}, "Set token_cross_entropy"),
+        ({"focal_gamma": 1.0}, "Set token_cross_entropy"),
+        ({"token_cross_entropy": 1.0, "label_smoothing": 1.0}, "below 1"),
+        ({"rdrop_alpha": 1.0, "adversarial_epsilon": 1.0}, "not both"),
     ],
 )
 def test_bad_settings(settings, message):
     with pytest.raises(ValueError, match=message):
-        extras(**settings)
+        make_regularization(**settings)
 
 
 def test_perturbation_needs_an_embedding():
-    nlp = make_nlp(extras={"@losses": "spacy_crf_ner.extras.v1", "perturbation": 0.1})
+    nlp = make_nlp(
+        regularization={"@losses": "spacy_crf_ner.regularization.v1", "adversarial_epsilon": 0.1}
+    )
     examples = make_examples(nlp, TRAIN)
     nlp.initialize(lambda: examples)
     nlp.get_pipe("crf_ner").model.get_ref("tok2vec").set_ref("embed", None)
@@ -171,7 +180,10 @@ def test_perturbation_needs_an_embedding():
 
 
 def test_what_listens_has_no_second_pass():
-    nlp = make_nlp(tok2vec=True, extras={"@losses": "spacy_crf_ner.extras.v1", "consistency": 0.1})
+    nlp = make_nlp(
+        tok2vec=True,
+        regularization={"@losses": "spacy_crf_ner.regularization.v1", "rdrop_alpha": 0.1},
+    )
     examples = make_examples(nlp, TRAIN)
     nlp.initialize(lambda: examples)
     with pytest.raises(ValueError, match="tok2vec-listener.*Set it to 0"):
@@ -187,9 +199,12 @@ def test_what_an_encoder_listens_to_learns_from_both_passes():
         "encode": encode,
     }
 
-    def gradients(perturbation):
-        extras = {"@losses": "spacy_crf_ner.extras.v1", "perturbation": perturbation}
-        nlp = make_nlp(tok2vec=True, model=model, extras=extras)
+    def gradients(adversarial_epsilon):
+        extras = {
+            "@losses": "spacy_crf_ner.regularization.v1",
+            "adversarial_epsilon": adversarial_epsilon,
+        }
+        nlp = make_nlp(tok2vec=True, model=model, regularization=extras)
         examples = make_examples(nlp, TRAIN)
         nlp.initialize(lambda: examples)
         nlp.get_pipe("crf_ner").model.get_ref("output_layer").get_param("W")[:] = np.eye(9, 32)
@@ -210,8 +225,8 @@ def test_each_part_learns_at_its_own_rate():
     examples = make_examples(nlp, TRAIN)
     nlp.initialize(lambda: examples)
     pipe = nlp.get_pipe("crf_ner")
-    pipe.model.get_ref("output_layer").attrs[LEARN_RATE] = 3.0
-    pipe.model.get_ref("crf").attrs[LEARN_RATE] = 10.0
+    pipe.model.get_ref("output_layer").attrs[LR_SCALE] = 3.0
+    pipe.model.get_ref("crf").attrs[LR_SCALE] = 10.0
     pipe.update(examples)  # gradients only
     weights = {
         name: (node, parameter, node.get_param(parameter).copy())
@@ -229,14 +244,16 @@ def test_each_part_learns_at_its_own_rate():
 
 def test_learn_rates_are_settings_and_survive_new_labels():
     tok2vec = make_nlp().get_pipe("crf_ner").model.get_ref("tok2vec")
-    model = CRFTagger(tok2vec, 3, output_learn_rate=3.0, crf_learn_rate=10.0)
+    model = CRFTagger(tok2vec, 3, output_lr_scale=3.0, crf_lr_scale=10.0)
     model.attrs["resize_output"](model, 5)
-    assert model.get_ref("output_layer").attrs[LEARN_RATE] == 3.0
-    assert model.get_ref("crf").attrs[LEARN_RATE] == 10.0
+    assert model.get_ref("output_layer").attrs[LR_SCALE] == 3.0
+    assert model.get_ref("crf").attrs[LR_SCALE] == 10.0
 
 
 def test_empty_documents_teach_nothing():
-    nlp = make_nlp(extras={"@losses": "spacy_crf_ner.extras.v1", "consistency": 1.0})
+    nlp = make_nlp(
+        regularization={"@losses": "spacy_crf_ner.regularization.v1", "rdrop_alpha": 1.0}
+    )
     examples = make_examples(nlp, TRAIN)
     nlp.initialize(lambda: examples)
     empty = examples[0].from_dict(Doc(nlp.vocab), {"entities": []})

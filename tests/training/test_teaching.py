@@ -8,10 +8,16 @@ from test_component import TEXTS, fit, make_examples, make_nlp
 from thinc.api import Adam
 
 from spacy_crf_ner.crf import cross_entropy, expectations
-from spacy_crf_ner.distillation import annotate
-from spacy_crf_ner.loss import constrain
+from spacy_crf_ner.distillation.teacher import annotate
+from spacy_crf_ner.pipeline.constraints import constrain
+from spacy_crf_ner.pipeline.soft_targets import (
+    KEY,
+    SoftTargets,
+    keep_soft_targets,
+    read_soft_targets,
+    tag_order,
+)
 from spacy_crf_ner.tags import SCHEMES, TagSet
-from spacy_crf_ner.training.teaching import KEY, Lesson, keep_lesson, read_lesson, tag_order
 
 LABELS = ["LOC", "PER"]
 
@@ -50,9 +56,11 @@ def entropies(teacher, texts=TEXTS):
 
 
 @pytest.mark.parametrize("labels", [LABELS, LABELS[::-1]])
-@pytest.mark.parametrize("extras", [{}, {"perturbation": 0.1}, {"consistency": 1.0}])
+@pytest.mark.parametrize("extras", [{}, {"adversarial_epsilon": 0.1}, {"rdrop_alpha": 1.0}])
 def test_a_student_without_gold_learns_the_teachers_taggings(teacher, labels, extras):
-    nlp, pipe = make_student(labels, extras={"@losses": "spacy_crf_ner.extras.v1", **extras})
+    nlp, pipe = make_student(
+        labels, regularization={"@losses": "spacy_crf_ner.regularization.v1", **extras}
+    )
     examples = taught(nlp, [teacher], unlabelled(nlp))
     before = losses_of(pipe, examples)
     optimizer = Adam(0.01)
@@ -106,7 +114,7 @@ def test_several_teachers_are_averaged(teacher):
     nlp, pipe = make_student(LABELS[::-1])
 
     def lessons(teachers):
-        return [read_lesson(eg.reference) for eg in taught(nlp, teachers, unlabelled(nlp))]
+        return [read_soft_targets(eg.reference) for eg in taught(nlp, teachers, unlabelled(nlp))]
 
     for mean, *each in zip(*map(lessons, ([teacher, other], [teacher], [other]))):
         assert mean.tag_set == pipe.tag_set
@@ -121,12 +129,12 @@ def test_docbins_keep_lessons(scheme):
     tag_set = TagSet(("B-A", "C"), scheme)
     C = len(tag_set)
     pairs = generator.random((C, C)) * tag_set.legal_transitions
-    lesson = Lesson(0.25, tag_set, generator.random((3, C)), pairs)
+    lesson = SoftTargets(0.25, tag_set, generator.random((3, C)), pairs)
     doc = nlp.make_doc("王明在")
-    keep_lesson(doc, lesson)
+    keep_soft_targets(doc, lesson)
     docbin = DocBin(store_user_data=True, docs=[doc])
     (copy,) = DocBin().from_bytes(docbin.to_bytes()).get_docs(nlp.vocab)
-    found = read_lesson(copy)
+    found = read_soft_targets(copy)
     assert found[:2] == lesson[:2]
     assert np.allclose(found.tags, lesson.tags, atol=1e-6)
     assert np.allclose(found.pairs, lesson.pairs, atol=1e-6)
@@ -137,7 +145,7 @@ def test_a_teacher_sees_the_students_tokens(teacher):
     nlp, _ = make_student()
     doc = Doc(nlp.vocab, words=["王明", "在", "北京"], spaces=[False, True, False])
     (eg,) = taught(nlp, [teacher], [Example(doc, nlp.make_doc("王明在 北京"))])
-    assert read_lesson(eg.reference).tags.sum(1) == pytest.approx([1, 1, 1], abs=1e-6)
+    assert read_soft_targets(eg.reference).tags.sum(1) == pytest.approx([1, 1, 1], abs=1e-6)
 
 
 def test_empty_documents(teacher):
@@ -145,7 +153,7 @@ def test_empty_documents(teacher):
     for texts in (["", ""], ["", "王明", ""]):
         examples = taught(nlp, [teacher], unlabelled(nlp, texts))
         assert nlp.update(examples, sgd=Adam(0.01))["crf_ner"] >= 0
-        assert [len(read_lesson(eg.reference).tags) for eg in examples] == [*map(len, texts)]
+        assert [len(read_soft_targets(eg.reference).tags) for eg in examples] == [*map(len, texts)]
 
 
 def test_the_order_of_tags():
@@ -162,7 +170,7 @@ def test_what_does_not_fit_is_an_error(teacher):
     with pytest.raises(ValueError, match="scheme is BIOES, the student's is BIO"):
         losses_of(make_student(tag_scheme="BIO")[1], examples)
     examples[0].reference.user_data[KEY] = examples[1].reference.user_data[KEY]
-    with pytest.raises(ValueError, match="about 5 tokens, but the document has 7: .王明在"):
+    with pytest.raises(ValueError, match="of 5 tokens, but the document has 7: .王明在"):
         losses_of(nlp.get_pipe("crf_ner"), examples)
     with pytest.raises(ValueError, match="scheme is BIOES, the student's is BIO"):
         list(annotate([teacher], unlabelled(nlp), TagSet(tuple(LABELS), "BIO"), 0.5))

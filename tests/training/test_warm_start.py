@@ -6,15 +6,15 @@ import spacy
 from spacy.ml.models.tok2vec import MaxoutWindowEncoder, build_Tok2Vec_model
 from thinc.api import Linear, chain, concatenate, with_array
 
+from spacy_crf_ner.distillation.student import warm_start
+from spacy_crf_ner.distillation.warm_start import take_embeddings, take_encoder
 from spacy_crf_ner.layers.attention import SelfAttentionEncoder
 from spacy_crf_ner.layers.bilstm import BiLSTMEncoder
-from spacy_crf_ner.layers.embed import CharacterEmbed
+from spacy_crf_ner.layers.feature_embed import FeatureEmbed
 from spacy_crf_ner.layers.lexicon import LexiconEmbed
 from spacy_crf_ner.layers.tagger import CRFTagger
 from spacy_crf_ner.layers.vectors import VectorsEmbed
 from spacy_crf_ner.lexicon import set_lexicon
-from spacy_crf_ner.training import warm_start
-from spacy_crf_ner.training.warm_start import take_embeddings, take_encoder
 
 FEATURES = ["NORM", "SHAPE"]
 
@@ -23,7 +23,7 @@ def make(*, features=FEATURES, rows=20, words=("北京",), reverse=False, width=
     nlp = spacy.blank("zh")
     set_lexicon(nlp.vocab, [(word, f"class {i}") for i, word in enumerate(words)])
     parts = [
-        CharacterEmbed(features, [4] * len(features), [rows] * len(features)),
+        FeatureEmbed(features, [4] * len(features), [rows] * len(features)),
         VectorsEmbed(4, 10),
         LexiconEmbed(4),
     ]
@@ -98,7 +98,7 @@ def make_tagger(*, width=8, depth=1, hidden=None, encode="bilstm", heads=None, s
     """A network whose weights are all random. `hidden`: one more embedding, that other networks
     lack; it is linear in the others."""
     docs = [spacy.blank("zh")(text) for text in TEXTS]
-    embed = CharacterEmbed(["NORM", "SHAPE"], [3, 2], [20, 5])
+    embed = FeatureEmbed(["NORM", "SHAPE"], [3, 2], [20, 5])
     if hidden:
         embed = concatenate(chain(embed, with_array(Linear(hidden, 5))), embed)
     cnn = encode == "cnn"

@@ -4,7 +4,7 @@ The sums are taken over probabilities instead of their logarithms, and over all 
 so that a step is a product of two matrices, which BLAS does several times faster than a loop of
 ours, though it knows nothing of impossible transitions; each step's sum is divided out and kept
 (Rabiner 1989, V.A, "scaling"). That is exact as long as nothing matters that float64 cannot hold:
-`forward` says when. The best taggings are looked for in one sequence after the other, along the
+`forward` says when. The best tag sequences are found one sequence after the other, along the
 possible transitions only.
 
 All of it runs in one thread. Others of Python's would have to share the cores with torch's, which
@@ -147,7 +147,7 @@ def forward(p: Potentials) -> Tuple[Forward, Tensor]:
         return state, torch.full((len(p.lengths),), torch.nan, dtype=torch.float64)
     log_z = np.ones(len(p.lengths))
     _forward(state, start, log_z)
-    # What was taken off the scores before exp is the same for all taggings.
+    # What was taken off the scores before exp is the same for all tag sequences.
     offsets = _offsets(p)
     with np.errstate(divide="ignore"):
         logs = np.append(0.0, (np.log(sums) + shifts + shift).cumsum())

@@ -28,6 +28,7 @@ FAILED = (
 )
 failed = False
 
+
 def forward(p: Potentials) -> Tuple[Tensor, Tensor]:
     """The same as `reference.forward`.
 

@@ -1,4 +1,4 @@
-"""The k best taggings, compiled by numba; always on the CPU."""
+"""The k best tag sequences, compiled by numba; always on the CPU."""
 
 from typing import Tuple
 
@@ -11,13 +11,13 @@ from .cpu import _jit, _offsets, _to_numpy
 
 
 def k_best(p: Potentials, k: int) -> Tuple[Tensor, Tensor]:
-    """The k taggings of the highest scores of each sequence (list Viterbi; Seshadri and Sundberg
-    1994, the parallel algorithm).
+    """The k tag sequences with the highest scores (list Viterbi; Seshadri and Sundberg 1994, the
+    parallel algorithm).
 
     p (Potentials): The scores, on the CPU.
     k (int): How many, at least 1.
     RETURNS (Tuple[Tensor, Tensor]): (N, k) int64 tag ids, best first; and (B, k) float64 scores,
-        -inf where a sequence has fewer possible taggings.
+        -inf where a sequence has fewer possible tag sequences.
     """
     emissions, start, matrix, end = (
         _to_numpy(scores.double()) for scores in (p.emissions, p.start, p.transitions, p.end)

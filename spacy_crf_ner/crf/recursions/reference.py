@@ -21,8 +21,8 @@ def forward(p: Potentials) -> Tuple[Tensor, Tensor]:
 
     p (Potentials): The scores.
     RETURNS (Tuple[Tensor, Tensor]): (N, C) log-probabilities of each token's tags given the
-        emissions up to it; and (B,) float64 log-sums of exp(score) over all taggings of each
-        sequence, 0 for an empty one.
+        emissions up to it; and (B,) float64 log-sums of exp(score) over all tag sequences of
+        each sequence, 0 for an empty one.
     """
     order = _TimeMajor.of(p.lengths, p.emissions.device)
     log_z = p.emissions.new_zeros(len(p.lengths), dtype=torch.float64)
@@ -48,8 +48,8 @@ def backward(p: Potentials) -> Tensor:
     """The backward recursion (Rabiner 1989). Each token's row is normalised.
 
     p (Potentials): The scores.
-    RETURNS (Tensor): (N, C) log-sums over all taggings of what follows each token, for each tag
-        that it may have, its own emission not included, up to a constant for each token.
+    RETURNS (Tensor): (N, C) log-sums over all tag sequences of what follows each token, for each
+        tag that it may have, its own emission not included, up to a constant for each token.
     """
     order = _TimeMajor.of(p.lengths, p.emissions.device)
     if not order.sizes:
@@ -116,7 +116,7 @@ def _pairs(p: Potentials, alphas: Tensor, betas: Tensor) -> Iterator[Tuple[Tenso
 
 
 def viterbi(p: Potentials) -> Tensor:
-    """The tagging of the highest score of each sequence (Viterbi 1967).
+    """The tag sequence with the highest score (Viterbi 1967).
 
     p (Potentials): The scores.
     RETURNS (Tensor): (N,) int64 tag ids; of equal scores, the lowest id at the last tag that they

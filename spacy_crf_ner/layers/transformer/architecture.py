@@ -1,12 +1,12 @@
 """The registered architecture. What it needs of the extra 'transformers' it imports when called."""
 
-from typing import Any, Dict, List, Literal
+from typing import Any, Dict, List
 
 from spacy.tokens import Doc
 from spacy.util import SimpleFrozenDict
 from thinc.api import Model
 
-Precision = Literal["float32", "bfloat16", "float16"]
+from ..types import EncoderPrecision
 
 FAST_TOKENIZER = SimpleFrozenDict(use_fast=True)
 AS_PUBLISHED = SimpleFrozenDict()
@@ -18,7 +18,7 @@ def TransformerModel(
     transformer_config: Dict[str, Any] = AS_PUBLISHED,
     window: int = 512,
     stride: int = 384,
-    precision: Precision = "float32",
+    precision: EncoderPrecision = "float32",
     layer_decay: float = 1.0,
     frozen_layers: int = 0,
     frozen_steps: int = 0,

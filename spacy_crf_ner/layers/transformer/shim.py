@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModel, AutoTokenizer
 
-from .architecture import Precision
+from ..types import EncoderPrecision
 from .memory import Memory
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -39,7 +39,7 @@ class EncoderShim(HFShim):
         tokenizer_config: Dict[str, Any],
         transformer_config: Dict[str, Any],
         *,
-        precision: Precision = "float32",
+        precision: EncoderPrecision = "float32",
         layer_decay: float = 1.0,
         frozen_layers: int = 0,
         frozen_steps: int = 0,
@@ -194,7 +194,7 @@ class EncoderShim(HFShim):
 
     def _encode_all(
         self, inputs: WordpieceBatch, is_train: bool
-    ) -> Tuple[Tensor, List[Part], Precision]:
+    ) -> Tuple[Tensor, List[Part], EncoderPrecision]:
         """What `_encode` returns of as large parts as there is memory for, and in what precision:
         in float32 where float16, which ends at 65504, does not hold all."""
         precision = self.precision
@@ -211,7 +211,7 @@ class EncoderShim(HFShim):
         inputs: WordpieceBatch,
         parts: Sequence[np.ndarray],
         is_train: bool,
-        precision: Precision,
+        precision: EncoderPrecision,
     ) -> Tuple[Tensor, List[Part]]:
         """The vectors of all windows, and in training those of each part with its graph."""
         ids, mask = (
@@ -232,7 +232,7 @@ class EncoderShim(HFShim):
                 graph.append((part, vectors))
         return output, graph
 
-    def _run(self, ids: Tensor, mask: Tensor, precision: Precision) -> Tensor:
+    def _run(self, ids: Tensor, mask: Tensor, precision: EncoderPrecision) -> Tensor:
         dtype = AUTOCAST.get(precision)
         enabled = dtype is not None and (self.device.type, precision) != ("cpu", "float16")
         with torch.autocast(self.device.type, dtype=dtype, enabled=enabled):

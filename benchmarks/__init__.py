@@ -1,0 +1,1 @@
+"""What is measured against others; each module is a command, `python -m benchmarks.crf`."""

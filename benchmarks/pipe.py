@@ -1,0 +1,90 @@
+"""`python -m benchmarks.pipe`: how fast pipelines are, and what confidences cost."""
+
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Callable, Dict, List
+
+import spacy
+import torch
+import typer
+from spacy.language import Language
+from wasabi import msg
+
+from spacy_crf_ner.cli.errors import exit_with
+from spacy_crf_ner.cli.gpu import GpuId, use_gpu
+from spacy_crf_ner.formats.text import read_texts
+from spacy_crf_ner.pipeline.component import crf_pipes
+from spacy_crf_ner.util import CorpusError, read_lines
+
+from .report import machine
+from .timing import take_turns
+
+# A name for the confidences that no pipeline is likely to use itself.
+SPANS_KEY = "crf_ner_benchmark"
+
+
+def main(
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help='A text a line, or JSON lines with "text"')
+    ],
+    models: Annotated[
+        List[str], typer.Argument(metavar="MODELS", help="Names or paths of trained pipelines")
+    ],
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each")] = 5,
+    limit: Annotated[int, typer.Option(help="Texts at most; 0 for all")] = 10_000,
+    gpu_id: GpuId = -1,
+) -> None:
+    """Time nlp.pipe with several pipelines on the same texts, side by side. One with a crf_ner is
+    timed with confidences as well."""
+    try:
+        texts = list(read_texts(source, read_lines(source)))[: limit or None]
+    except (CorpusError, OSError) as error:
+        exit_with(error)
+    use_gpu(gpu_id)
+    try:
+        seconds = benchmark_pipe(models, texts, runs)
+    # ImportError: a pipeline needs a package.
+    except (ImportError, OSError) as error:
+        exit_with(error)
+    first = next(iter(seconds.values()))
+    characters = sum(map(len, texts))
+    rows = [
+        (name, f"{value:.2f}", f"{characters / value:,.0f}", f"{first / value:.2f}")
+        for name, value in seconds.items()
+    ]
+    header = ("pipeline", "s", "characters/s", "× the first")
+    msg.table(rows, header=header, aligns=tuple("lrrr"), divider=True)
+    msg.info(
+        f"{len(texts):,} texts; {machine(gpu_id)}, torch {torch.__version__}, {date.today()}; "
+        f"medians of {runs} runs"
+    )
+
+
+def benchmark_pipe(models: List[str], texts: List[str], runs: int) -> Dict[str, float]:
+    """Time `nlp.pipe` over texts.
+
+    models (List[str]): Names or paths of pipelines. One that has a `crf_ner` without confidences
+        is timed with them as well.
+    texts (List[str]): The texts.
+    runs (int): How many times to run each.
+    RETURNS (Dict[str, float]): The median seconds of each.
+    """
+    contenders: Dict[str, Callable[[], object]] = {}
+    for model in models:
+        nlp = spacy.load(model)
+        contenders[model] = partial(_tag, nlp, texts)
+        without = [name for name, pipe in crf_pipes(nlp).items() if pipe.spans_key is None]
+        if without:
+            settings = {"components": {name: {"spans_key": SPANS_KEY} for name in without}}
+            confident = spacy.load(model, config=settings)
+            contenders[f"{model}, with confidences"] = partial(_tag, confident, texts)
+    return take_turns(contenders, runs)
+
+
+def _tag(nlp: Language, texts: List[str]) -> int:
+    return sum(len(doc.ents) for doc in nlp.pipe(texts))
+
+
+if __name__ == "__main__":
+    typer.run(main)

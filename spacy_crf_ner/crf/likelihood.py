@@ -1,0 +1,137 @@
+"""How probable a linear-chain CRF makes tag sequences, and distributions over them.
+
+All values are in nats, summed in float64 on the CPU and in float32 or better elsewhere, whatever
+the scores are in. Gradients are analytic: the difference of expected counts of tags and of pairs of
+tags (Lafferty et al. 2001).
+"""
+
+from typing import Any, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from .posterior import Expectations
+from .potentials import Potentials
+from .recursions import ForwardBackward
+
+
+def log_likelihood(p: Potentials, tags: Tensor) -> Tensor:
+    """The log-probability of each sequence's tags.
+
+    p (Potentials): The scores.
+    tags (Tensor): (N,) int64, a tag id for each token.
+    RETURNS (Tensor): (B,) float64, 0 for an empty sequence.
+    """
+    return _LogLikelihood.apply(p.emissions, p.start, p.transitions, p.end, p.lengths, tags)
+
+
+def log_partition(p: Potentials) -> Tensor:
+    """The log-partition: the log of the sum of exp(score) over all tag sequences. Its gradient is
+    the marginals of tags and of pairs of tags.
+
+    p (Potentials): The scores.
+    RETURNS (Tensor): (B,) float64, 0 for an empty sequence, which has one tag sequence of score 0.
+    """
+    return _LogPartition.apply(p.emissions, p.start, p.transitions, p.end, p.lengths)
+
+
+def cross_entropy(p: Potentials, expected: Expectations) -> Tensor:
+    """The cross-entropy between another distribution over tag sequences and the CRF's: the expected
+    negative log-probability of a tag sequence drawn from the other distribution.
+
+    Wang et al. (2021), "Structural knowledge distillation: tractably distilling information for
+    structured predictor". Lowest where both have the same expectations, since its gradient is their
+    difference (Hinton et al. 2015, "Distilling the knowledge in a neural network").
+
+    p (Potentials): The scores.
+    expected (Expectations): Of the other distribution, which has only tag sequences that are
+        possible here.
+    RETURNS (Tensor): (B,) float64, 0 for an empty sequence.
+    """
+    return _CrossEntropy.apply(p.emissions, p.start, p.transitions, p.end, p.lengths, *expected)
+
+
+class _LogPartition(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *scores_and_lengths: Tensor) -> Tensor:
+        ctx.potentials = _potentials(*scores_and_lengths)
+        ctx.passes = ForwardBackward(ctx.potentials)
+        return ctx.passes.log_z
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, weights: Tensor) -> Tuple[Optional[Tensor], ...]:
+        p: Potentials = ctx.potentials
+        return (*_gradients(p, *ctx.passes.posteriors(weights[p.sequences])), None)
+
+
+class _LogLikelihood(torch.autograd.Function):
+    """In one, not as a difference of which each part would have a gradient as large as all."""
+
+    @staticmethod
+    def forward(ctx: Any, *scores_and_lengths_and_tags: Tensor) -> Tensor:
+        *scores_and_lengths, ctx.tags = scores_and_lengths_and_tags
+        ctx.potentials = _potentials(*scores_and_lengths)
+        ctx.passes = ForwardBackward(ctx.potentials)
+        return ctx.potentials.path_scores(ctx.tags) - ctx.passes.log_z
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, weights: Tensor) -> Tuple[Optional[Tensor], ...]:
+        p: Potentials = ctx.potentials
+        weights = weights[p.sequences]
+        tags, pairs = ctx.passes.posteriors(-weights)
+        tags.scatter_add_(1, ctx.tags[:, None], weights[:, None].to(tags.dtype))
+        weights = weights[1:] * p.follows[1:]
+        # Not bincount, which waits for a GPU to say which number is the highest.
+        found = pairs.new_zeros(pairs.numel())
+        found.index_add_(0, p.pairs_of(ctx.tags), weights.to(pairs.dtype))
+        return (*_gradients(p, tags, pairs + found.view_as(pairs)), None, None)
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """In one, as the log-likelihood is."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
+        *scores_and_lengths, tags, pairs = inputs
+        ctx.potentials = _potentials(*scores_and_lengths)
+        ctx.expected = Expectations(tags, pairs)
+        ctx.passes = ForwardBackward(ctx.potentials)
+        return ctx.passes.log_z - _expected_scores(ctx.potentials, ctx.expected)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, weights: Tensor) -> Tuple[Optional[Tensor], ...]:
+        p, expected = ctx.potentials, ctx.expected
+        tags, pairs = ctx.passes.posteriors(weights[p.sequences])
+        tags = tags - weights[p.sequences, None] * expected.tags
+        pairs = pairs - torch.tensordot(weights.to(expected.pairs), expected.pairs, 1)
+        return (*_gradients(p, tags, pairs), None, None, None)
+
+
+def _expected_scores(p: Potentials, expected: Expectations) -> Tensor:
+    """(B,) float64. What is impossible has a score too, but an expected count of 0."""
+    tags = expected.tags.double()
+    scores = (tags * p.emissions).sum(1)
+    scores = scores.index_add(0, p.firsts, tags[p.firsts] @ p.start.double())
+    scores = scores.index_add(0, p.lasts, tags[p.lasts] @ p.end.double())
+    pairs = (expected.pairs.double() * p.transitions).sum((1, 2))
+    return pairs.index_add(0, p.sequences, scores)
+
+
+def _gradients(p: Potentials, tags: Tensor, pairs: Tensor) -> Tuple[Tensor, ...]:
+    """The gradients by emissions, start, transitions and end, in their precision, from those by the
+    tags of each token (N, C) and by pairs of tags (C, C)."""
+    return (
+        tags.to(p.emissions.dtype),
+        tags[p.firsts].sum(0).to(p.start.dtype),
+        pairs.to(p.transitions.dtype),
+        tags[p.lasts].sum(0).to(p.end.dtype),
+    )
+
+
+def _potentials(
+    emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, lengths: Tensor
+) -> Potentials:
+    return Potentials(emissions, lengths, start, transitions, end)

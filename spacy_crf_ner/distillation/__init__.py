@@ -1,0 +1,1 @@
+"""Distillation: a student learns to match its teachers' distributions over tag sequences."""

@@ -1,0 +1,89 @@
+"""The teacher's side: trained pipelines write their expectations onto a corpus."""
+
+from typing import Iterable, Iterator, List, Sequence
+
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import minibatch
+
+from ..crf import Expectations, expectations
+from ..pipeline.component import CRFEntityRecognizer, crf_pipes
+from ..pipeline.constraints import constrain
+from ..pipeline.soft_targets import SoftTargets, keep_soft_targets, tag_order
+from ..tags import TagSet
+
+
+def annotate(
+    teachers: Sequence[Language], examples: Iterable[Example], tag_set: TagSet, weight: float
+) -> Iterator[Example]:
+    """Keep the teachers' expectations on the gold documents of examples, as soft targets.
+
+    The mean of several teachers' expectations is that of the mean of their distributions.
+
+    teachers (Sequence[Language]): The pipelines.
+    examples (Iterable[Example]): The examples.
+    tag_set (TagSet): The student's tags.
+    weight (float): The teachers' weight where there is gold annotation; elsewhere it is 1.
+    YIELDS (Example): The examples.
+    """
+    for batch in minibatch(examples, min(teacher.batch_size for teacher in teachers)):
+        docs = [eg.predicted for eg in batch]
+        expected = [_expect(teacher, docs, tag_set) for teacher in teachers]
+        tags, pairs = (torch.stack(parts).mean(0) for parts in zip(*expected))
+        for eg, *parts in zip(batch, tags.split([len(doc) for doc in docs]), pairs):
+            counts = weight if is_labelled(eg) else 1.0
+            targets = SoftTargets(counts, tag_set, *(part.numpy() for part in parts))
+            keep_soft_targets(eg.reference, targets)
+            yield eg
+
+
+def recognizer_of(nlp: Language, whose: str) -> CRFEntityRecognizer:
+    """The only `crf_ner` of a pipeline.
+
+    nlp (Language): The pipeline.
+    whose (str): What to call the pipeline in the error.
+    RETURNS (CRFEntityRecognizer): The component.
+    RAISES: ValueError if there is none, or more than one.
+    """
+    pipes = crf_pipes(nlp)
+    if len(pipes) != 1:
+        raise ValueError(
+            f"{whose} must have one crf_ner in its pipeline, but has {len(pipes)}: "
+            f"{', '.join(nlp.pipe_names) or 'it is empty'}."
+        )
+    return next(iter(pipes.values()))
+
+
+def run_before_recognizer(nlp: Language, docs: Sequence[Doc]) -> List[Doc]:
+    """Copy documents and run the components before the `crf_ner`, such as a transformer.
+
+    nlp (Language): The pipeline.
+    docs (Sequence[Doc]): The documents.
+    RETURNS (List[Doc]): The copies, with the same tokens.
+    """
+    copies = [
+        Doc(nlp.vocab, [token.text for token in doc], [bool(t.whitespace_) for t in doc])
+        for doc in docs
+    ]
+    names = nlp.pipe_names
+    with nlp.select_pipes(disable=names[names.index(recognizer_of(nlp, "A pipeline").name) :]):
+        return list(nlp.pipe(copies))
+
+
+def is_labelled(example: Example) -> bool:
+    """Whether an example has gold annotation of entities.
+
+    example (Example): The example.
+    RETURNS (bool): Whether it has.
+    """
+    return example.reference.has_annotation("ENT_IOB")
+
+
+def _expect(teacher: Language, docs: Sequence[Doc], tag_set: TagSet) -> Expectations:
+    pipe = recognizer_of(teacher, "Each teacher")
+    potentials = pipe.potentials(run_before_recognizer(teacher, docs))
+    tags, pairs = expectations(constrain(potentials, pipe.tag_set))
+    order = tag_order(pipe.tag_set, tag_set)
+    return Expectations(tags[:, order].cpu(), pairs[:, order][:, :, order].cpu())

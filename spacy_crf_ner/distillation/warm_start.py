@@ -1,0 +1,151 @@
+"""A student that starts from weights of its teacher."""
+
+from collections import defaultdict
+from typing import Any, Dict, Hashable, Iterable, Iterator, List, Optional, Sequence, Tuple, cast
+
+import numpy as np
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats1d, FloatsXd
+
+from ..layers.bilstm import DIRECTIONS
+
+# How far the regression of one embedding on another is drawn to 0, as a share of the variance.
+RIDGE = 1e-3
+
+# What a table is for.
+_PURPOSE = ("seed", "column", "classes")
+# In which of its rows something is, where training gives them out.
+_ROWS = "index"
+
+
+def take_embeddings(student: Model, teacher: Model) -> int:
+    """Start a student from those embeddings of its teacher that are like its own, as DistilBERT
+    starts from layers of BERT (Sanh et al. 2019, "DistilBERT, a distilled version of BERT"). They
+    are most of what a small network has to learn.
+
+    Tables are alike if they are of the same kind and shape, and for the same feature of tokens or
+    for the same classes of words. All else stays as it is.
+
+    student (Model): The initialized network, changed in place.
+    teacher (Model): The trained network.
+    RETURNS (int): How many tables were taken.
+    """
+    theirs: Dict[Hashable, List[Model]] = defaultdict(list)
+    for key, node in _embeddings(teacher):
+        theirs[key].append(node)
+    n_taken = 0
+    for key, node in _embeddings(student):
+        if theirs[key]:
+            other = theirs[key].pop(0)
+            for name in node.param_names:
+                table = node.ops.asarray(other.get_param(name)).copy()
+                node.set_param(name, cast(FloatsXd, table))
+            if _ROWS in node.attrs:
+                node.attrs[_ROWS] = dict(other.attrs[_ROWS])
+            n_taken += 1
+    return n_taken
+
+
+def take_encoder(
+    student: Model,
+    teacher: Model,
+    order: Sequence[int],
+    batches: Iterable[Tuple[List[Doc], List[Doc]]],
+) -> bool:
+    """Start a student from all that its teacher has above the embeddings, if both have encoders of
+    the same shape that begin with a BiLSTM. The embeddings may differ: the teacher's can have the
+    vectors of a transformer among them.
+
+    The student's BiLSTM is to read its embeddings s as the teacher's reads its own, z, by weights
+    W: it starts with W B, where B is the linear (ridge) regression of z on s. For embeddings that
+    both have that is W itself.
+
+    student (Model): The initialized `CRFTagger`, changed in place.
+    teacher (Model): The trained `CRFTagger`.
+    order (Sequence[int]): (C,) for each tag of the student the id that the teacher has for it.
+    batches (Iterable[Tuple[List[Doc], List[Doc]]]): The same documents for the student and for the
+        teacher, to regress over their tokens; read only if there is something to take.
+    RETURNS (bool): Whether it was taken.
+    """
+    mine, theirs = _encoder(student), _encoder(teacher)
+    shapes = _shapes(mine)
+    if not mine or mine[0].name != "bilstm" or shapes != _shapes(theirs):
+        return False
+    for i, _, _, name in shapes:
+        mine[i].set_param(name, theirs[i].get_param(name).copy())
+    B, shift = _regress(_embed(student, teacher, *docs) for docs in batches)
+    ops = student.ops
+    for direction in DIRECTIONS:
+        W = ops.to_numpy(theirs[0].get_param(f"weight_ih_l0{direction}"))
+        mine[0].set_param(f"weight_ih_l0{direction}", ops.asarray2f(W @ B, dtype="f"))
+        bias = ops.asarray1f(W @ shift, dtype="f")
+        bias += cast(Floats1d, theirs[0].get_param(f"bias_ih_l0{direction}"))
+        mine[0].set_param(f"bias_ih_l0{direction}", bias)
+    for ref in ("output_layer", "crf"):
+        node, other = student.get_ref(ref), teacher.get_ref(ref)
+        for name in node.param_names:
+            value = cast(Any, other.get_param(name))[order]
+            # The only second dimension that is one of tags.
+            node.set_param(name, value[:, order] if name == "transitions" else value)
+    return True
+
+
+def _encoder(model: Model) -> List[Model]:
+    """The layers above the embeddings that have parameters."""
+    encode = model.get_ref("tok2vec").maybe_get_ref("encode")
+    return [node for node in encode.walk() if node.param_names] if encode else []
+
+
+def _shapes(nodes: List[Model]) -> Dict[Tuple[int, str, Optional[int], str], Tuple[int, ...]]:
+    """The shapes of all parameters of an encoder, but for those that read its input."""
+    return {
+        # Attention has the same parameters whatever the number of its heads.
+        (i, node.name, node.attrs.get("heads"), name): node.get_param(name).shape
+        for i, node in enumerate(nodes)
+        for name in node.param_names
+        if i or not name.startswith("weight_ih")
+    }
+
+
+def _embed(
+    student: Model, teacher: Model, docs: List[Doc], copies: List[Doc]
+) -> Tuple[np.ndarray, np.ndarray]:
+    """What the two make of the same tokens: (N, nS) and (N, nT), float64."""
+    parts = []
+    for model, read in ((student, docs), (teacher, copies)):
+        vectors = model.get_ref("tok2vec").get_ref("embed").predict(read)
+        parts.append(np.concatenate([model.ops.to_numpy(v) for v in vectors]).astype("f8"))
+    return parts[0], parts[1]
+
+
+def _regress(batches: Iterable[Tuple[np.ndarray, np.ndarray]]) -> Tuple[np.ndarray, np.ndarray]:
+    """Ridge regression of z (N, nT) on s (N, nS): B (nT, nS) and shift (nT,) of z = B s + shift.
+
+    Only sums are kept of the tokens: those of the products of all columns, one of ones included.
+    """
+    n_inputs, products = 0, np.zeros(())
+    for S, Z in batches:
+        n_inputs = S.shape[1]
+        columns = np.hstack([S, Z, np.ones((len(S), 1))])
+        products = products + columns.T @ columns
+    means = products[-1, :-1] / products[-1, -1]
+    covariances = products[:-1, :-1] / products[-1, -1] - np.outer(means, means)
+    inputs = covariances[:n_inputs, :n_inputs]
+    ridge = RIDGE * np.trace(inputs) / n_inputs * np.eye(n_inputs)
+    B = np.linalg.solve(inputs + ridge, covariances[:n_inputs, n_inputs:]).T
+    return B, means[n_inputs:] - B @ means[:n_inputs]
+
+
+def _embeddings(model: Model) -> Iterator[Tuple[Hashable, Model]]:
+    """The layers that have a table, and what must be the same where they are alike."""
+    nodes = list(model.walk())
+    # A table knows the column of its feature; which one that is, a layer before it does.
+    read = [node.attrs.get("features", node.attrs.get("columns")) for node in nodes]
+    features = [names for names in read if names is not None]
+    for node in nodes:
+        if node.name.endswith("embed") and node.param_names:
+            shapes = tuple(node.get_param(name).shape for name in node.param_names)
+            purpose = [node.attrs[name] for name in _PURPOSE if name in node.attrs]
+            purpose += [features] if "column" in node.attrs else []
+            yield (node.name, shapes, repr(purpose)), node

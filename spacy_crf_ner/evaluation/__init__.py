@@ -1,0 +1,1 @@
+"""How good a pipeline is: scores, calibration, and what several runs come to."""

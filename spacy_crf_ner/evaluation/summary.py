@@ -1,0 +1,70 @@
+"""What trainings with several seeds come to."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+import srsly
+
+COLUMNS = {
+    "P": "ents_p",
+    "R": "ents_r",
+    "F": "ents_f",
+    "macro F": "ents_macro_f",
+    "tags: accuracy": "ents_token_acc",
+    "tags: macro F": "ents_token_macro_f",
+}
+
+
+class Summary(NamedTuple):
+    """The scores of trainings that differ only in their seed.
+
+    name (str): What they are called.
+    seeds (int): How many there are.
+    scores (List[str]): Means and standard deviations, in points, in the order of COLUMNS.
+    """
+
+    name: str
+    seeds: int
+    scores: List[str]
+
+
+def summarize_seeds(paths: Sequence[Path]) -> List[Summary]:
+    """Summarize the scores of several trainings.
+
+    paths (Sequence[Path]): JSON files of `spacy crf evaluate`, called NAME-SEED.json.
+    RETURNS (List[Summary]): One for each name, sorted.
+    RAISES: ValueError for a file that cannot be read or lacks a score.
+    """
+    groups: Dict[str, List[Dict[str, Any]]] = defaultdict(list)
+    for path in paths:
+        groups[re.sub(r"-\d+$", "", path.stem)].append(_read(path))
+    return [
+        Summary(
+            name, len(group), [_show([scores[key] for scores in group]) for key in COLUMNS.values()]
+        )
+        for name, group in sorted(groups.items())
+    ]
+
+
+def _read(path: Path) -> Dict[str, Any]:
+    try:
+        scores = srsly.read_json(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path}: {error}. `python -m spacy crf evaluate ... --output` writes scores."
+        ) from error
+    missing = [key for key in COLUMNS.values() if not isinstance(scores, dict) or key not in scores]
+    if missing:
+        raise ValueError(
+            f"{path}: no {missing[0]}. `python -m spacy crf evaluate ... --output` writes it."
+        )
+    return scores
+
+
+def _show(values: List[float]) -> str:
+    # None without any entity.
+    points = [100 * (value or 0.0) for value in values]
+    return f"{mean(points):.2f}" + (f" ± {stdev(points):.2f}" if len(points) > 1 else "")

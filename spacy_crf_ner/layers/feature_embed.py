@@ -1,0 +1,147 @@
+"""Embeddings of token features: the token itself, its neighbours, affixes, character types."""
+
+import re
+import unicodedata
+from functools import lru_cache
+from itertools import groupby
+from typing import Any, Callable, List, Tuple, cast
+
+import numpy as np
+from spacy.attrs import intify_attr
+from spacy.strings import hash_string  # type: ignore[attr-defined]  # not in the stub
+from spacy.tokens import Doc
+from thinc.api import HashEmbed, Model, chain, concatenate, ragged2list, with_array
+from thinc.types import Floats2d, Ints2d
+
+from .ragged import list2ragged
+
+BIGRAMS = ("BIGRAM_LEFT", "BIGRAM_RIGHT")
+TYPE = "TYPE"
+AFFIX = re.compile("(PREFIX|SUFFIX)_[1-9]")
+# The characters of the CJK block (U+4E00 on) that Unicode 15.0 calls numeric. Not asked of Python,
+# where 3.13 has 京 and 两 as well: what is trained under one must see the same under another.
+NUMERALS = frozenset(
+    "一七万三九二五亖亿什仟仨伍佰億兆兩八六十千卄卅卌叁参參叄四壱壹幺廾廿弌弍弎弐拾捌柒漆玖百肆萬貮貳贰阡陆陌陸零"
+)
+
+
+def FeatureEmbed(
+    features: List[str], widths: List[int], rows: List[int], feature_dropout: float = 0.0
+) -> Model[List[Doc], List[Floats2d]]:
+    """Embed each token by some of its features, each hashed into a table of its own (Svenstrup et
+    al. 2017, "Hash Embeddings"), and concatenate.
+
+    Made for tokens that are characters, where a word's meaning lies in the neighbours; words work
+    as well, with the PREFIX, SUFFIX and SHAPE that spaCy gives them.
+
+    features (List[str]): Names of token attributes of spaCy, such as "NORM" or "SUFFIX", and
+        "BIGRAM_LEFT" / "BIGRAM_RIGHT" (the token with the one before / after it), "PREFIX_n" and
+        "SUFFIX_n" (its first or last n characters) and "TYPE" (see `character_types`).
+    widths (List[int]): The width of each feature's vectors.
+    rows (List[int]): The number of rows of each feature's table. Twice the number of frequent
+        values is plenty: each value has a sum of four rows, so few share theirs entirely.
+    feature_dropout (float): How often each feature of a token is hidden in training, so that the
+        model learns to do without: no feature of a rare token can be relied on (after Iyyer et al.
+        2015, "Deep Unordered Composition", who hide whole words).
+    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding, of width sum(widths).
+    RAISES: ValueError for an unknown feature, lists of different lengths or a feature_dropout
+        outside [0, 1).
+    """
+    if not len(features) == len(widths) == len(rows) > 0:
+        raise ValueError(
+            "FeatureEmbed: features, widths and rows must have the same length, at least 1; got "
+            f"{len(features)}, {len(widths)} and {len(rows)}."
+        )
+    for feature in features:
+        known = feature in BIGRAMS or feature == TYPE or AFFIX.fullmatch(feature)
+        if not known and intify_attr(feature) is None:
+            raise ValueError(
+                f"FeatureEmbed: unknown feature {feature!r}. Expected an attribute of spaCy's "
+                f"tokens (NORM, PREFIX, SUFFIX, SHAPE, ...), {', '.join(BIGRAMS)}, PREFIX_n, "
+                f"SUFFIX_n with a number n, or {TYPE}."
+            )
+    if not 0 <= feature_dropout < 1:
+        raise ValueError(
+            f"FeatureEmbed: feature_dropout must be at least 0 and below 1, got {feature_dropout}."
+        )
+    tables: List[Model[Any, Any]] = [
+        HashEmbed(width, n_rows, column=i, seed=i + 1)
+        for i, (width, n_rows) in enumerate(zip(widths, rows))
+    ]
+    model: Model[List[Doc], List[Floats2d]] = chain(
+        TokenFeatures(features, feature_dropout),
+        list2ragged(),
+        with_array(concatenate(*tables) if len(tables) > 1 else tables[0]),
+        ragged2list(),
+    )
+    model.set_dim("nO", sum(widths))
+    return model
+
+
+def TokenFeatures(features: List[str], dropout: float = 0.0) -> Model[List[Doc], List[Ints2d]]:
+    """Look up the features of each token.
+
+    features (List[str]): See `FeatureEmbed`.
+    dropout (float): How often each is hidden in training: replaced by 0, the hash of nothing.
+    RETURNS (Model[List[Doc], List[Ints2d]]): For each document (tokens, features) uint64 hashes.
+    """
+    # Not "dropout_rate", which `nlp.update` would set to that of the vectors.
+    attrs = {"features": features, "feature_dropout": dropout}
+    return Model("token_features", _forward, attrs=attrs)
+
+
+def _forward(
+    model: Model[List[Doc], List[Ints2d]], docs: List[Doc], is_train: bool
+) -> Tuple[List[Ints2d], Callable[[List[Ints2d]], List[Doc]]]:
+    features, dropout = model.attrs["features"], model.attrs["feature_dropout"]
+    arrays = [np.stack([_feature(doc, name) for name in features], axis=1) for doc in docs]
+    if is_train and dropout:
+        arrays = [np.where(np.random.random(a.shape) < dropout, np.uint64(0), a) for a in arrays]
+    hashes = [model.ops.asarray2i(cast(Ints2d, array), dtype="uint64") for array in arrays]
+    return hashes, lambda d_features: []
+
+
+def _feature(doc: Doc, name: str) -> np.ndarray:
+    if name in BIGRAMS:
+        norm = doc.to_array("NORM")
+        # 0, the hash of the empty string, stands for what lies before and after the document.
+        left, right = np.concatenate(([0], norm)), np.concatenate((norm, [0]))
+        left, right = left.astype("uint64"), right.astype("uint64")
+        # Any odd factor tells (a, b) from (b, a). HashEmbed hashes the result properly.
+        bigrams = left * np.uint64(0x9E3779B97F4A7C15) ^ right
+        return bigrams[:-1] if name == "BIGRAM_LEFT" else bigrams[1:]
+    if name == TYPE or AFFIX.fullmatch(name):
+        orths, where = np.unique(doc.to_array("ORTH"), return_inverse=True)
+        hashes = [_hash_of_text(name, doc.vocab.strings[orth]) for orth in orths]
+        return np.array(hashes, dtype="uint64")[where]
+    return doc.to_array(name)
+
+
+@lru_cache(maxsize=2**18)
+def _hash_of_text(name: str, text: str) -> int:
+    if name == TYPE:
+        return hash_string(character_types(text))
+    kind, length = name.split("_")
+    return hash_string(text[: int(length)] if kind == "PREFIX" else text[-int(length) :])
+
+
+def character_types(text: str) -> str:
+    """The types of a token's characters, runs of the same type taken together.
+
+    A type is the character's Unicode category ("Lu", "Ll", "Nd", "Po", ...); for letters without
+    case, the first word of its Unicode name, the script ("CJK", "HIRAGANA", "HANGUL", ...); and for
+    characters of NUMERALS, such as 三, "numeral".
+
+    text (str): The token.
+    RETURNS (str): The types joined by spaces, such as "Lu Ll" for "Peking".
+    """
+    return " ".join(kind for kind, _ in groupby(map(_character_type, text)))
+
+
+def _character_type(character: str) -> str:
+    category = unicodedata.category(character)
+    if category != "Lo":
+        return category
+    if character in NUMERALS:
+        return "numeral"
+    return unicodedata.name(character, category).split()[0]

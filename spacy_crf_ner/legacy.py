@@ -1,0 +1,57 @@
+"""What version 0.1 registered under other names, so that its configs and pipelines load."""
+
+import warnings
+from typing import List, Optional
+
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from .layers.feature_embed import FeatureEmbed
+from .layers.tagger import CRFTagger
+from .layers.types import Scores
+from .pipeline.loss import Regularization, make_regularization
+
+
+def CharacterEmbed(
+    features: List[str], widths: List[int], rows: List[int], feature_dropout: float = 0.0
+) -> Model[List[Doc], List[Floats2d]]:
+    """`FeatureEmbed` under its earlier name, which is also the name of another layer of spaCy's.
+
+    For the arguments see `layers.feature_embed.FeatureEmbed`.
+    """
+    warnings.warn(
+        "spacy_crf_ner.CharacterEmbed.v1 is deprecated: it is called spacy_crf_ner.FeatureEmbed.v1 "
+        "now, with the same settings.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return FeatureEmbed(features, widths, rows, feature_dropout)
+
+
+def CRFTagger_v1(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    nO: Optional[int] = None,
+    tok2vec_learn_rate: float = 1.0,
+    output_learn_rate: float = 1.0,
+    crf_learn_rate: float = 1.0,
+) -> Model[List[Doc], Scores]:
+    """`CRFTagger` with the earlier names of the factors of the learning rate.
+
+    For the arguments see `layers.tagger.CRFTagger`.
+    """
+    return CRFTagger(tok2vec, nO, tok2vec_learn_rate, output_learn_rate, crf_learn_rate)
+
+
+def make_extras(
+    cross_entropy: float = 0.0,
+    label_smoothing: float = 0.0,
+    focusing: float = 0.0,
+    consistency: float = 0.0,
+    perturbation: float = 0.0,
+) -> Regularization:
+    """Regularization with the earlier names of its settings.
+
+    For the arguments see `pipeline.loss.make_regularization`.
+    """
+    return make_regularization(cross_entropy, label_smoothing, focusing, consistency, perturbation)

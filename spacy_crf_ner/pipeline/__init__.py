@@ -1,0 +1,1 @@
+"""The component `crf_ner`: documents to tensors, and tensors to entities."""

@@ -1,0 +1,523 @@
+"""The pipe `crf_ner`: documents in, `doc.ents` out."""
+
+import math
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    cast,
+)
+
+import numpy as np
+import srsly
+from spacy import util
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import logger
+from spacy.vocab import Vocab
+from thinc.api import Model, Optimizer, set_dropout_rate
+from torch import Tensor
+
+from ..crf import Potentials, cross_entropy, expectations, k_best_tags
+from ..layers.device import use_device
+from ..layers.types import Scores
+from ..tags import Scheme, TagSet, make_tag_set
+from . import confidence, decoding
+from .constraints import allowed_tags, blocked_tokens, constrain
+from .decoding import Decoding, Entity, find_entities
+from .gold import incorrect_spans, survey_gold
+from .loss import NO_REGULARIZATION, Regularization, batch_loss
+from .potentials import differentiate, to_potentials
+from .serialize import check_storable, from_safetensors, to_safetensors
+from .update import backpropagate, finish_update
+
+
+class CRFEntityRecognizer(TrainablePipe):
+    """Find entities by a linear-chain CRF over the tags of a document's tokens.
+
+    Lample et al. (2016), "Neural architectures for named entity recognition".
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], Scores],
+        name: str = "crf_ner",
+        *,
+        tag_scheme: Scheme = "BIOES",
+        overwrite_ents: bool = False,
+        incorrect_spans_key: Optional[str] = None,
+        decoding: Decoding = "viterbi",
+        regularization: Regularization = NO_REGULARIZATION,
+        spans_key: Optional[str] = None,
+        threshold: float = 0.0,
+        extension: str = confidence.NAME,
+        scorer: Optional[Callable] = None,
+    ) -> None:
+        """Initialize the component; for the arguments see `factory.make_crf_ner`.
+
+        RAISES: ValueError for an unknown tag scheme, a threshold outside [0, 1], an extension
+            attribute that is used for something else, or a model that is no `CRFTagger`.
+        """
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"[{name}] threshold is a probability from 0 to 1, got {threshold}.")
+        if not all(model.has_ref(ref) for ref in ("tok2vec", "output_layer", "crf")):
+            raise ValueError(
+                f"[{name}] the model is '{model.name}', which is no CRF tagger. Use the "
+                "architecture spacy_crf_ner.CRFTagger.v2."
+            )
+        confidence.add_extension(extension)
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.overwrite_ents = overwrite_ents
+        self.incorrect_spans_key = incorrect_spans_key
+        self.decoding = decoding
+        self.regularization = regularization
+        self.spans_key = spans_key
+        self.threshold = threshold
+        self.extension = extension
+        # Set by `nlp.resume_training`, which looks for the attribute.
+        self._rehearsal_model: Optional[Model[List[Doc], Scores]] = None
+        # What belongs to the weights and is stored with them.
+        self.cfg: Dict[str, Any] = {"labels": [], "tag_scheme": tag_scheme, "temperature": 1.0}
+        self.tag_set  # noqa: B018 (an unknown scheme fails here, not at the first document)
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """The entity labels, in the order of their tags."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> List[str]:
+        """The labels as `spacy init labels` writes and `initialize` takes them."""
+        return list(self.cfg["labels"])
+
+    @property
+    def tag_set(self) -> TagSet:
+        """The tags of the labels under the component's scheme."""
+        return make_tag_set(self.labels, self.cfg["tag_scheme"])
+
+    @property
+    def temperature(self) -> float:
+        """What scores are divided by before they become probabilities (Guo et al. 2017). Above 1,
+        confidences are lower. `spacy crf calibrate` fits it; it is saved with the weights."""
+        return self.cfg["temperature"]
+
+    @temperature.setter
+    def temperature(self, value: float) -> None:
+        if not (value > 0 and math.isfinite(value)):
+            raise ValueError(f"[{self.name}] temperature must be a number above 0, got {value}.")
+        self.cfg["temperature"] = value
+
+    def add_label(self, label: str) -> int:
+        """Add a label. A trained model keeps its weights for the other labels.
+
+        label (str): The label.
+        RETURNS (int): 0 if the label is there already, otherwise 1.
+        RAISES: ValueError if the label is no string (E187) or empty.
+        """
+        if not isinstance(label, str):
+            raise ValueError(Errors.E187)
+        if label in self.labels:
+            return 0
+        tag_set = make_tag_set((*self.labels, label), self.cfg["tag_scheme"])
+        if self._is_initialized:
+            self.model.attrs["resize_output"](self.model, len(tag_set))
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        return 1
+
+    def predict(self, docs: Iterable[Doc]) -> List[List[Entity]]:
+        """Find the entities of documents, without modifying them.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[List[Entity]]): For each document its entities, in order. They have a
+            confidence if the settings ask for it; those that the documents had already have none.
+        RAISES: ValueError if the component is not initialized (E109).
+        """
+        self._require_initialized()
+        docs = list(docs)
+        if not any(len(doc) for doc in docs):
+            return [[] for _ in docs]
+        potentials = self.potentials(docs)
+        allowed = allowed_tags(docs, self.tag_set, keep_ents=not self.overwrite_ents)
+        found = find_entities(
+            constrain(potentials, self.tag_set, allowed),
+            self.tag_set,
+            self.decoding,
+            self.threshold,
+            with_confidence=self.spans_key is not None or self.threshold > 0,
+        )
+        if self.overwrite_ents:
+            return found
+        return [_without_kept(doc, ents) for doc, ents in zip(docs, found)]
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Find the entities of a stream of documents.
+
+        If a batch raises an error and the error handler does not, its documents are tried one by
+        one, so that one bad document costs no other.
+
+        stream (Iterable[Doc]): The documents.
+        batch_size (int): How many to process at once.
+        YIELDS (Doc): The documents, in order, without those that the error handler was given.
+        """
+        handler = self.get_error_handler()
+        for docs in util.minibatch(stream, size=batch_size):
+            try:
+                self.set_annotations(docs, self.predict(docs))
+            except Exception as error:
+                if handler is util.raise_error or len(docs) == 1:
+                    handler(self.name, self, docs, error)
+                else:
+                    yield from self.pipe(docs, batch_size=1)
+            else:
+                yield from docs
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[List[Entity]]) -> None:
+        """Set `doc.ents` of documents, and their confidences if there are any.
+
+        docs (Iterable[Doc]): The documents to modify.
+        scores (Sequence[List[Entity]]): Their entities, as `predict` returns them.
+        """
+        key = self.spans_key
+        for doc, found in zip(docs, scores):
+            spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in found]
+            if key is not None:
+                # NaN for entities that were there before.
+                attrs = {"scores": np.array([ent.confidence for ent in found], dtype="f")}
+                doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)
+            ents = []
+            for span, (*_, probability) in zip(spans, found):
+                if probability is not None:
+                    span._.set(self.extension, probability)
+                if probability is None or probability >= self.threshold:
+                    ents.append(span)
+            if self.overwrite_ents:
+                doc.set_ents(ents)
+            else:
+                blocked = [Span(doc, i, i + 1) for i in blocked_tokens(doc)]
+                taken = {i for span in (*doc.ents, *blocked) for i in range(span.start, span.end)}
+                ents = [span for span in ents if taken.isdisjoint(range(span.start, span.end))]
+                doc.set_ents([*doc.ents, *ents], blocked=blocked)
+
+    def potentials(self, docs: Sequence[Doc]) -> Potentials:
+        """The scores of all tag sequences of documents, without constraints.
+
+        docs (Sequence[Doc]): The documents, at least one with a token.
+        RETURNS (Potentials): The scores, divided by the temperature.
+        """
+        self._use_device()
+        potentials = to_potentials(self.model.predict(cast(List[Doc], docs)), docs)
+        temperature = self.temperature
+        # The best tag sequence is the same at any temperature, the confidences are not.
+        return potentials if temperature == 1 else potentials.map(lambda x: x / temperature)
+
+    def alternatives(self, doc: Doc, k: int) -> List[Tuple[float, List[Entity]]]:
+        """The k most probable sets of entities of a document.
+
+        doc (Doc): The document; it is not modified.
+        k (int): How many, at least 1.
+        RETURNS (List[Tuple[float, List[Entity]]]): At most k, the most probable first, each with
+            its probability among all possible sets of entities.
+        RAISES: ValueError for a k below 1, or if the component is not initialized (E109).
+        """
+        if k < 1:
+            raise ValueError(f"[{self.name}] alternatives: k must be at least 1, got {k}.")
+        self._require_initialized()
+        if not len(doc):
+            return [(1.0, [])]
+        potentials = constrain(self.potentials([doc]), self.tag_set)
+        tags, probabilities = k_best_tags(potentials, k)
+        return [
+            (probability, [Entity(*span) for span in self.tag_set.to_spans(path)])
+            for probability, path in zip(probabilities[0].tolist(), tags.T.cpu().numpy())
+            if probability
+        ]
+
+    def probable_spans(self, docs: Iterable[Doc], threshold: float) -> List[List[Entity]]:
+        """All spans that are entities with at least some probability, in `doc.ents` or not.
+
+        docs (Iterable[Doc]): The documents; they are not modified.
+        threshold (float): The minimum probability, greater than 0.
+        RETURNS (List[List[Entity]]): For each document its spans by position. They may overlap.
+        RAISES: ValueError if the component is not initialized (E109).
+        """
+        self._require_initialized()
+        docs = list(docs)
+        if not any(len(doc) for doc in docs):
+            return [[] for _ in docs]
+        potentials = constrain(self.potentials(docs), self.tag_set)
+        return decoding.probable_spans(potentials, self.tag_set, threshold)
+
+    def get_loss(self, examples: Iterable[Example], scores: Scores) -> Tuple[float, Scores]:
+        """The loss of a batch, a mean over documents, and its gradient.
+
+        It is the negative log-likelihood of the gold tags, see `loss.negative_log_likelihood` for
+        missing ones, with soft targets (`soft_targets.mix_soft_targets`) and regularization where
+        there are any.
+
+        examples (Iterable[Example]): The batch.
+        scores (Scores): The output of the model for it.
+        RETURNS (Tuple[float, Scores]): The loss in nats, and its gradient by each part of the
+            scores.
+        RAISES: ValueError if a gold label is not one of the component's, if a teacher has other
+            tags, or if the loss is not a number (E910).
+        """
+        validate_examples(examples, "CRFEntityRecognizer.get_loss")
+        examples = list(examples)
+        raw = to_potentials(scores, [eg.predicted for eg in examples], requires_grad=True)
+        key = self.incorrect_spans_key
+        incorrect = [] if key is None else incorrect_spans(examples, key, self.tag_set)
+        loss = batch_loss(raw, examples, self.tag_set, incorrect, self.regularization)
+        return self._differentiate(loss, raw, scores)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): The optimizer; without one, gradients add up.
+        losses (Optional[Dict[str, float]]): Losses to add to, by the component's name.
+        RETURNS (Dict[str, float]): The losses.
+        RAISES: ValueError if the component is not initialized (E109).
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        self._require_initialized()
+        validate_examples(examples, "CRFEntityRecognizer.update")
+        examples = list(examples)
+        docs = [eg.predicted for eg in examples]
+        if not any(len(doc) for doc in docs):
+            return losses
+        self._use_device()
+        set_dropout_rate(self.model, drop)
+        get_loss = partial(self.get_loss, examples)
+        losses[self.name] += backpropagate(self.model, docs, get_loss, self.regularization)
+        if sgd is not None:
+            self.finish_update(sgd)
+        return losses
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch, annotated or not, to match the model as it was when
+        `nlp.resume_training` was called, by the exact cross-entropy between both distributions over
+        tag sequences (see `crf.cross_entropy`). Labels added since then had probability 0.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): The optimizer; without one, gradients add up.
+        losses (Optional[Dict[str, float]]): Losses to add to, by the component's name.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        validate_examples(examples, "CRFEntityRecognizer.rehearse")
+        docs = [eg.predicted for eg in examples]
+        if self._rehearsal_model is None or not any(len(doc) for doc in docs):
+            return losses
+        self._use_device()
+        before = to_potentials(self._rehearsal_model.predict(docs), docs)
+        expected = expectations(constrain(before, self._tags_of(len(before.start))))
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update(docs)
+        raw = to_potentials(scores, docs, requires_grad=True)
+        expected = expected.with_more_tags(len(self.tag_set))
+        loss = cross_entropy(constrain(raw, self.tag_set), expected).mean()
+        value, gradient = self._differentiate(loss, raw, scores)
+        backprop(gradient)
+        losses[self.name] += value
+        if sgd is not None:
+            self.finish_update(sgd)
+        return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the weights, each part of the network at its own learning rate.
+
+        sgd (Optimizer): The optimizer.
+        """
+        finish_update(self.model, sgd)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Initialize the component for training.
+
+        get_examples (Callable[[], Iterable[Example]]): Returns a sample of gold examples.
+        nlp (Language): The pipeline.
+        labels (Optional[Sequence[str]]): The labels; without them, those in the examples.
+        RAISES: ValueError without any label (E143), without any example, or if the model cannot be
+            stored as safetensors.
+        """
+        validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
+        check_storable(self.model)
+        survey = survey_gold(get_examples())
+        if survey.misaligned:
+            logger.warning(
+                "[%s] %d of %d gold entities do not begin and end where tokens do and are treated "
+                "as missing, such as %s",
+                self.name,
+                len(survey.misaligned),
+                survey.n_ents,
+                ", ".join(f"{ent.text!r} ({ent.label_})" for ent in survey.misaligned[:5]),
+            )
+        for label in survey.labels if labels is None else labels:
+            self.add_label(label)
+        self._require_labels()
+        docs = [eg.predicted for eg in islice(get_examples(), 10)]
+        if not docs:
+            # spaCy's reader leaves out documents without tokens.
+            raise ValueError(
+                f"[{self.name}] There is no document to initialize the model with. Check that the "
+                "train corpus is not empty."
+            )
+        n_tags = len(self.tag_set)
+        self.model.get_ref("output_layer").set_dim("nO", n_tags)
+        self.model.get_ref("crf").set_dim("nO", n_tags)
+        self.model.initialize(X=docs)
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Serialize the component; the weights as safetensors.
+
+        exclude (Iterable[str]): Names of fields to leave out: "cfg", "vocab", "model".
+        RETURNS (bytes): The payload.
+        """
+        serialize = {
+            "cfg": lambda: srsly.json_dumps(self.cfg),
+            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
+            "model": lambda: to_safetensors(self.model),
+        }
+        return util.to_bytes(serialize, exclude)
+
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "CRFEntityRecognizer":
+        """Load the component from a payload of `to_bytes`.
+
+        bytes_data (bytes): The payload.
+        exclude (Iterable[str]): Names of fields to leave out.
+        RETURNS (CRFEntityRecognizer): The component itself.
+        RAISES: ValueError if the weights are no safetensors.
+        """
+        deserialize = {
+            "cfg": lambda b: self._load_cfg(srsly.json_loads(b)),
+            "vocab": lambda b: self.vocab.from_bytes(b, exclude=exclude),
+            "model": lambda b: from_safetensors(self.model, b),
+        }
+        util.from_bytes(bytes_data, deserialize, exclude)
+        return self
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Write the component to a folder: `cfg` and `model.safetensors`.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): Names of fields to leave out.
+        """
+        serialize = {
+            "cfg": lambda p: srsly.write_json(p, self.cfg),
+            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
+            "model.safetensors": lambda p: p.write_bytes(to_safetensors(self.model)),
+        }
+        util.to_disk(path, serialize, exclude)
+
+    def from_disk(
+        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
+    ) -> "CRFEntityRecognizer":
+        """Load the component from a folder of `to_disk`.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): Names of fields to leave out.
+        RETURNS (CRFEntityRecognizer): The component itself.
+        RAISES: ValueError if the weights are no safetensors.
+        """
+        deserialize: Dict[str, Callable[[Path], Any]] = {
+            "cfg": lambda p: self._load_cfg(srsly.read_json(p)),
+            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
+            "model.safetensors": lambda p: from_safetensors(self.model, p.read_bytes()),
+        }
+        util.from_disk(path, deserialize, exclude)
+        return self
+
+    def _load_cfg(self, cfg: Dict[str, Any]) -> None:
+        scheme = cfg.get("tag_scheme", self.cfg["tag_scheme"])
+        if scheme != self.cfg["tag_scheme"]:
+            logger.warning(
+                "[%s] tag_scheme is %s, as when the model was trained, and not %s, as it was set.",
+                self.name,
+                scheme,
+                self.cfg["tag_scheme"],
+            )
+        self.cfg.update(cfg)
+
+    @property
+    def _is_initialized(self) -> bool:
+        return bool(self.model.get_ref("crf").has_param("transitions"))
+
+    def _require_initialized(self) -> None:
+        if not self._is_initialized:
+            raise ValueError(Errors.E109.format(name=self.name))
+
+    def _tags_of(self, n_tags: int) -> TagSet:
+        """The tags of the first labels, as many as there were when the model had this many tags."""
+        sets = (
+            make_tag_set(self.labels[:n], self.cfg["tag_scheme"]) for n in range(len(self.labels))
+        )
+        return next((tags for tags in sets if len(tags) == n_tags), self.tag_set)
+
+    def _differentiate(
+        self, loss: Tensor, potentials: Potentials, scores: Scores
+    ) -> Tuple[float, Scores]:
+        value, gradient = differentiate(loss, potentials, scores)
+        if not math.isfinite(value):
+            raise ValueError(Errors.E910.format(name=self.name))
+        return value, gradient
+
+    def _use_device(self) -> None:
+        use_device(self.model.ops, self.model.get_ref("crf").get_param("transitions"))
+
+
+def crf_pipes(nlp: Language) -> Dict[str, CRFEntityRecognizer]:
+    """The `crf_ner` components of a pipeline.
+
+    nlp (Language): The pipeline.
+    RETURNS (Dict[str, CRFEntityRecognizer]): Those that are enabled, by name and in order.
+    """
+    return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, CRFEntityRecognizer)}
+
+
+def _without_kept(doc: Doc, found: List[Entity]) -> List[Entity]:
+    """Remove the confidence of entities that the document had already."""
+    kept = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
+    return [ent._replace(confidence=None) if ent[:3] in kept else ent for ent in found]

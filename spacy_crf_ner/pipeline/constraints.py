@@ -1,0 +1,99 @@
+"""Which tag sequences are possible: those that are legal, and that fit what a document has."""
+
+from functools import lru_cache
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from spacy.tokens import Doc
+from torch import Tensor
+
+from ..crf import Potentials
+from ..layers.device import upload
+from ..tags import TagSet
+
+
+def constrain(p: Potentials, tag_set: TagSet, allowed: Optional[np.ndarray] = None) -> Potentials:
+    """Forbid illegal tag sequences, and tags that tokens may not have.
+
+    p (Potentials): The scores.
+    tag_set (TagSet): The tags.
+    allowed (Optional[np.ndarray]): (N, C) bool: the tags that each token may have; None for all.
+    RETURNS (Potentials): The scores, with those of what is forbidden so low that its probability is
+        0.
+    """
+    device = p.emissions.device
+    mask = None if allowed is None else upload(allowed, device)
+    return p.constrained(*_legal(tag_set, device), allowed=mask)
+
+
+def allowed_tags(docs: Sequence[Doc], tag_set: TagSet, *, keep_ents: bool) -> Optional[np.ndarray]:
+    """The tags that each token may have, apart from the legal transitions: white space neither
+    opens nor closes an entity, and entities that are kept leave no choice.
+
+    docs (Sequence[Doc]): The documents.
+    tag_set (TagSet): The tags.
+    keep_ents (bool): Whether entities that are there, and tokens blocked for them, stay so.
+    RETURNS (Optional[np.ndarray]): (tokens of all documents, tags) bool; None if all are allowed.
+    """
+    arrays = [doc.to_array(["IS_SPACE", "ENT_IOB"]) for doc in docs]
+    # ENT_IOB is odd for the tokens of entities (I 1, B 3) and for blocked ones (3).
+    if not any(a[:, 0].any() or (keep_ents and (a[:, 1] % 2).any()) for a in arrays):
+        return None
+    # O, and what is neither first nor last in an entity. In BIO there is none: I may be last.
+    inner = ~tag_set.opens & ~(tag_set.continues & tag_set.legal_ends)
+    parts = []
+    for doc, array in zip(docs, arrays):
+        allowed = np.ones((len(doc), len(tag_set)), dtype=bool)
+        allowed[array[:, 0].astype(bool)] = inner
+        if keep_ents:
+            _keep_entities(doc, tag_set, allowed)
+        parts.append(allowed)
+    return np.concatenate(parts)
+
+
+def require_span(
+    allowed: np.ndarray, tag_set: TagSet, start: int, end: int, label: Optional[str]
+) -> None:
+    """Allow only tag sequences in which exactly these tokens are an entity.
+
+    allowed (np.ndarray): (N, C) bool, the tags that each token may have; changed in place.
+    tag_set (TagSet): The tags.
+    start (int): The first token.
+    end (int): The one after the last.
+    label (Optional[str]): The entity's label; None for one that is not in the tag set, whose tokens
+        are O.
+    """
+    spans = [] if label is None else [(0, end - start, label)]
+    allowed[start:end] = False
+    allowed[range(start, end), tag_set.from_spans(spans, end - start)] = True
+    # In BIO the next token could otherwise continue the entity.
+    allowed[end : end + 1, tag_set.continues] = False
+
+
+def blocked_tokens(doc: Doc) -> List[int]:
+    """The tokens that spaCy's `doc.set_ents(blocked=...)` keeps free of entities.
+
+    doc (Doc): The document.
+    RETURNS (List[int]): Their positions.
+    """
+    iob_type = doc.to_array(["ENT_IOB", "ENT_TYPE"])
+    return np.flatnonzero((iob_type[:, 0] == 3) & (iob_type[:, 1] == 0)).tolist()
+
+
+def _keep_entities(doc: Doc, tag_set: TagSet, allowed: np.ndarray) -> None:
+    for ent in doc.ents:
+        label = ent.label_ if ent.label_ in tag_set.labels else None
+        require_span(allowed, tag_set, ent.start, ent.end, label)
+    for i in blocked_tokens(doc):
+        allowed[i] = False
+        allowed[i, 0] = True
+
+
+@lru_cache
+def _legal(tag_set: TagSet, device: torch.device) -> Tuple[Tensor, Tensor, Tensor]:
+    return (
+        upload(tag_set.legal_starts, device),
+        upload(tag_set.legal_transitions, device),
+        upload(tag_set.legal_ends, device),
+    )

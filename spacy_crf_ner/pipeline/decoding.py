@@ -1,0 +1,187 @@
+"""From potentials to entities: decoding, and the exact probabilities of spans."""
+
+from bisect import bisect_right
+from typing import List, Literal, NamedTuple, Optional, Sequence, Tuple, cast
+
+import torch
+from torch import Tensor
+
+from ..crf import Posterior, Potentials, best_tags, minimum_risk_tags
+from ..tags import Span, TagSet
+
+Decoding = Literal["viterbi", "minimum_risk", "entities"]
+# The lowest threshold for the decoding "entities": below it, nearly every span is looked at.
+MIN_THRESHOLD = 0.01
+
+
+class Entity(NamedTuple):
+    """An entity that was found.
+
+    start (int): Its first token.
+    end (int): The one after the last.
+    label (str): Its label.
+    confidence (Optional[float]): The probability that exactly these tokens are an entity of this
+        label; None if it was not computed.
+    """
+
+    start: int
+    end: int
+    label: str
+    confidence: Optional[float] = None
+
+
+def find_entities(
+    legal: Potentials,
+    tag_set: TagSet,
+    decoding: Decoding,
+    threshold: float,
+    *,
+    with_confidence: bool,
+) -> List[List[Entity]]:
+    """Decode a batch.
+
+    legal (Potentials): The scores of legal tag sequences.
+    tag_set (TagSet): The tags.
+    decoding (Decoding): See `factory.make_crf_ner`.
+    threshold (float): For the decoding "entities", the probability above which an entity is worth
+        its risk. The others don't use it.
+    with_confidence (bool): Whether the others compute confidences. "entities" always does.
+    RETURNS (List[List[Entity]]): For each sequence its entities, in order.
+    """
+    if decoding == "entities":
+        return best_entities(legal, tag_set, max(threshold, MIN_THRESHOLD))
+    tags = best_tags(legal) if decoding == "viterbi" else minimum_risk_tags(legal)
+    spans = split_tags(tags, legal.lengths, tag_set)
+    if with_confidence:
+        return add_confidences(legal, tags, spans, tag_set)
+    return [[Entity(*span) for span in of_sequence] for of_sequence in spans]
+
+
+def split_tags(tags: Tensor, lengths: Tensor, tag_set: TagSet) -> List[List[Span]]:
+    """The spans of each sequence of a batch.
+
+    tags (Tensor): (N,) int64 tag ids, legal.
+    lengths (Tensor): (B,) int64 on the CPU.
+    tag_set (TagSet): The tags.
+    RETURNS (List[List[Span]]): For each sequence its spans, counted from its first token.
+    """
+    parts = tags.cpu().split(lengths.tolist())
+    return [tag_set.to_spans(part.numpy()) for part in parts]
+
+
+def add_confidences(
+    legal: Potentials, tags: Tensor, spans: Sequence[Sequence[Span]], tag_set: TagSet
+) -> List[List[Entity]]:
+    """Compute the exact probability of each span of a tag sequence.
+
+    legal (Potentials): The scores of legal tag sequences.
+    tags (Tensor): (N,) int64, the tags.
+    spans (Sequence[Sequence[Span]]): Their spans, as of `split_tags`.
+    tag_set (TagSet): The tags.
+    RETURNS (List[List[Entity]]): The spans with their confidences.
+    """
+    tags = tags.cpu()
+    offsets = (legal.lengths.cumsum(0) - legal.lengths).tolist()
+    bounds = [
+        (offset + start, offset + end)
+        for offset, of_sequence in zip(offsets, spans)
+        for start, end, _ in of_sequence
+    ]
+    starts, ends = torch.tensor(bounds, dtype=torch.long).view(-1, 2).T
+    goes_on = torch.from_numpy(tag_set.continues)
+    probabilities = Posterior(legal).cpu().segments(starts, ends, tags, goes_on)
+    # Rounding may bring a sum above 1.
+    confidences = iter(probabilities.clamp(max=1.0).tolist())
+    return [[Entity(*span, next(confidences)) for span in of_sequence] for of_sequence in spans]
+
+
+def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> List[List[Entity]]:
+    """All spans that are entities with at least some probability, on the best path or not.
+
+    From each tag that may open an entity, its continuations are followed as long as they are
+    probable enough: a longer prefix of a span is never more probable than a shorter one.
+
+    legal (Potentials): The scores of legal tag sequences.
+    tag_set (TagSet): The tags.
+    threshold (float): The minimum probability, greater than 0.
+    RETURNS (List[List[Entity]]): For each sequence its spans by position, which may overlap.
+    RAISES: ValueError for a threshold that is not greater than 0 and at most 1.
+    """
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold must be greater than 0 and at most 1, got {threshold}.")
+    posterior = Posterior(legal).cpu()
+    opens, goes_on = torch.from_numpy(tag_set.opens), torch.from_numpy(tag_set.continues)
+    legal_ends = torch.from_numpy(tag_set.legal_ends)
+    marginals = posterior.marginals.masked_fill(~opens, 0.0)
+    starts, tags = (marginals >= threshold).nonzero().T
+    logs, tokens = marginals[starts, tags].log(), starts
+    is_last = torch.zeros(len(marginals), dtype=torch.bool)
+    is_last[legal.lengths.cumsum(0)[legal.lengths > 0] - 1] = True
+    found: List[Tuple[int, int, str, float]] = []
+    while len(tokens):
+        # (M, C): the probability of each tag of the next token, 0 where there is none.
+        more = ~is_last[tokens]
+        following = torch.full((len(tokens), len(tag_set)), -torch.inf, dtype=logs.dtype)
+        following[more] = posterior.given(tokens[more] + 1, tags[more])
+        # Closed here: the sequence ends, or another tag than one that goes on follows.
+        stops = torch.where(goes_on, -torch.inf, following).logsumexp(1)
+        closed = logs + torch.where(more, stops, 0.0)
+        done = legal_ends[tags] & (closed.exp() >= threshold)
+        found += zip(
+            starts[done].tolist(),
+            (tokens[done] + 1).tolist(),
+            (tag_set.tags[tag][2:] for tag in tags[done].tolist()),
+            closed[done].exp().clamp(max=1.0).tolist(),
+        )
+        # Or gone on with.
+        longer = torch.where(goes_on, logs[:, None] + following, -torch.inf)
+        which, next_tags = (longer.exp() >= threshold).nonzero().T
+        logs, starts, tokens = longer[which, next_tags], starts[which], tokens[which] + 1
+        tags = next_tags
+    spans: List[List[Entity]] = [[] for _ in legal.lengths]
+    offsets = (legal.lengths.cumsum(0) - legal.lengths).tolist()
+    sequences = torch.repeat_interleave(legal.lengths).tolist()
+    for start, end, label, probability in sorted(found):
+        b = sequences[start]
+        spans[b].append(Entity(start - offsets[b], end - offsets[b], label, probability))
+    return spans
+
+
+def best_entities(legal: Potentials, tag_set: TagSet, threshold: float) -> List[List[Entity]]:
+    """The set of spans without overlaps that maximizes the sum of probability - threshold.
+
+    It is the one with the highest expected F1 if the threshold is half of that F1 (Lipton et al.
+    2014, "Optimal Thresholding of Classifiers to Maximize F1 Measure"): only an entity that is more
+    probable than the threshold raises it.
+
+    legal (Potentials): The scores of legal tag sequences.
+    tag_set (TagSet): The tags.
+    threshold (float): The threshold, greater than 0.
+    RETURNS (List[List[Entity]]): For each sequence its entities, in order.
+    RAISES: ValueError for a threshold that is not greater than 0 and at most 1.
+    """
+    return [
+        _without_overlaps(spans, threshold) for spans in probable_spans(legal, tag_set, threshold)
+    ]
+
+
+def _without_overlaps(spans: List[Entity], threshold: float) -> List[Entity]:
+    """Weighted interval scheduling (Kleinberg and Tardos 2005, 6.1) of spans with confidences."""
+    spans = sorted(spans, key=lambda span: span.end)
+    ends = [span.end for span in spans]
+    # For the first i spans: the best sum; and if the last of them is in the best set, how many
+    # spans end before it begins, else -1.
+    best, precede = [0.0], [-1]
+    for i, span in enumerate(spans):
+        before = bisect_right(ends, span.start, 0, i)
+        gain = best[before] + cast(float, span.confidence) - threshold
+        best.append(max(best[i], gain))
+        precede.append(before if gain > best[i] else -1)
+    chosen, i = [], len(spans)
+    while i:
+        if precede[i] < 0:
+            i -= 1
+        else:
+            chosen.append(spans[i - 1])
+            i = precede[i]
+    return chosen[::-1]

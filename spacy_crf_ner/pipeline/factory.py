@@ -1,0 +1,118 @@
+"""The factory `crf_ner`: its default settings, and what they mean."""
+
+from typing import Callable, List, Optional
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.api import Config, Model
+
+from ..layers.types import Scores
+from ..tags import Scheme
+from .component import CRFEntityRecognizer
+from .decoding import Decoding
+from .loss import Regularization
+
+DEFAULT_MODEL = Config().from_str(
+    """
+[model]
+@architectures = "spacy_crf_ner.CRFTagger.v2"
+
+[model.tok2vec]
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy_crf_ner.FeatureEmbed.v1"
+features = ["NORM", "BIGRAM_LEFT", "BIGRAM_RIGHT", "PREFIX", "PREFIX_3", "SUFFIX_2", "SUFFIX",
+    "SHAPE", "TYPE"]
+widths = [96, 64, 64, 32, 32, 32, 32, 16, 16]
+rows = [10000, 20000, 20000, 2000, 5000, 2000, 5000, 2000, 500]
+feature_dropout = 0.1
+
+[model.tok2vec.encode]
+@architectures = "spacy_crf_ner.BiLSTMEncoder.v1"
+width = 384
+depth = 1
+dropout = 0.0
+"""
+)["model"]
+
+
+@Language.factory(
+    "crf_ner",
+    # And doc.spans, if `spans_key` is set.
+    assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "tag_scheme": "BIOES",
+        "overwrite_ents": False,
+        "incorrect_spans_key": None,
+        "decoding": "viterbi",
+        "regularization": {"@losses": "spacy_crf_ner.regularization.v1"},
+        "spans_key": None,
+        "threshold": 0.0,
+        "extension": "confidence",
+        "scorer": {"@scorers": "spacy_crf_ner.ner_scorer.v1"},
+    },
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_macro_f": None,
+        "ents_per_type": None,
+        "ents_token_acc": None,
+        "ents_token_macro_f": None,
+    },
+)
+def make_crf_ner(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], Scores],
+    tag_scheme: Scheme,
+    overwrite_ents: bool,
+    incorrect_spans_key: Optional[str],
+    decoding: Decoding,
+    regularization: Regularization,
+    spans_key: Optional[str],
+    threshold: float,
+    extension: str,
+    scorer: Optional[Callable],
+    extras: Optional[Regularization] = None,
+) -> CRFEntityRecognizer:
+    """Make a `crf_ner`, an entity recognizer with a linear-chain CRF.
+
+    model (Model[List[Doc], Scores]): The network, such as `spacy_crf_ner.CRFTagger.v2`.
+    tag_scheme (Scheme): "BIOES" or "BIO": how entities are written as tags inside.
+    overwrite_ents (bool): Whether to replace the entities that a document already has. If not, they
+        stay, and the others are found around them.
+    incorrect_spans_key (Optional[str]): The key in `doc.spans` of gold documents for spans that are
+        known to be no entities, as for spaCy's `ner`. None: there are no such spans.
+    decoding (Decoding): "viterbi" for the entities of the most probable tag sequence,
+        "minimum_risk" for those of the tag sequence with the highest expected accuracy, or
+        "entities" for the set of entities with the highest expected F1: those more probable than
+        `threshold`, without overlaps.
+    regularization (Regularization): What training adds to the negative log-likelihood, for example
+        `spacy_crf_ner.regularization.v1`.
+    spans_key (Optional[str]): The key in `doc.spans` for the entities with their exact
+        probabilities as scores, which are also in `ent._.confidence`. None: they are not written.
+    threshold (float): The probability below which an entity is left out of `doc.ents`. For the
+        decoding "entities", half of the expected F1 is best, and the minimum is 0.01.
+    extension (str): The name of the extension attribute for the confidence of spans, if
+        "confidence" is already used for something else.
+    scorer (Optional[Callable]): The scoring method.
+    extras (Optional[Regularization]): The name of `regularization` in version 0.1, so that its
+        pipelines load.
+    """
+    return CRFEntityRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        tag_scheme=tag_scheme,
+        overwrite_ents=overwrite_ents,
+        incorrect_spans_key=incorrect_spans_key,
+        decoding=decoding,
+        regularization=extras or regularization,
+        spans_key=spans_key,
+        threshold=threshold,
+        extension=extension,
+        scorer=scorer,
+    )

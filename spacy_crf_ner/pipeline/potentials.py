@@ -1,0 +1,52 @@
+"""The network's scores as potentials of a CRF, and gradients on their way back."""
+
+from typing import Sequence, Tuple, cast
+
+import torch
+from spacy.tokens import Doc
+from thinc.api import torch2xp, xp2torch
+from thinc.types import Floats1d, Floats2d
+from torch import Tensor
+
+from ..crf import Potentials
+from ..layers.types import Scores
+
+
+def to_potentials(scores: Scores, docs: Sequence[Doc], requires_grad: bool = False) -> Potentials:
+    """Turn scores into potentials, without constraints.
+
+    scores (Scores): The network's output for the documents.
+    docs (Sequence[Doc]): The documents.
+    requires_grad (bool): Whether `differentiate` will be called.
+    RETURNS (Potentials): The same numbers, in torch.
+    """
+    tensors = [
+        xp2torch(array, requires_grad=requires_grad)
+        for array in (scores.emissions, scores.start, scores.transitions, scores.end)
+    ]
+    # Not the lengths of the scores, for which a GPU would have to be waited for.
+    lengths = torch.tensor([len(doc) for doc in docs], dtype=torch.long)
+    return Potentials(tensors[0], lengths, *tensors[1:])
+
+
+def differentiate(loss: Tensor, potentials: Potentials, scores: Scores) -> Tuple[float, Scores]:
+    """Compute the gradient of a loss by scores.
+
+    loss (Tensor): A scalar.
+    potentials (Potentials): What it was computed from, as of `to_potentials`.
+    scores (Scores): The scores.
+    RETURNS (Tuple[float, Scores]): The loss, and its gradient by each part of the scores.
+    """
+    p = potentials
+    d_emissions, d_start, d_transitions, d_end = torch.autograd.grad(
+        loss, [p.emissions, p.start, p.transitions, p.end]
+    )
+    gradient = Scores(
+        cast(Floats2d, torch2xp(d_emissions)),
+        scores.lengths,
+        cast(Floats1d, torch2xp(d_start)),
+        cast(Floats2d, torch2xp(d_transitions)),
+        cast(Floats1d, torch2xp(d_end)),
+    )
+    # Last, because it waits for a GPU, which by now has been given all its work.
+    return loss.item(), gradient

@@ -1,0 +1,143 @@
+"""An update of the network: the forward and backward passes over a batch, and a learning rate for
+each of its parts."""
+
+from functools import partial
+from typing import Any, Callable, List, Tuple, cast
+
+import numpy as np
+from spacy.tokens import Doc
+from thinc.api import Model, Ops, Optimizer, chain
+from thinc.types import Floats1d, Floats2d, Ints1d
+
+from ..layers.ragged import unflatten
+from ..layers.tagger import LR_SCALE
+from ..layers.types import Scores
+from .loss import Regularization, divergence
+
+# The smallest norm of a gradient that is divided by.
+SMALLEST = 1e-30
+Loss = Callable[[Scores], Tuple[float, Scores]]
+
+
+def backpropagate(
+    model: Model[List[Doc], Scores], docs: List[Doc], get_loss: Loss, settings: Regularization
+) -> float:
+    """Run the network forward and backward over a batch, once or, for R-Drop and adversarial
+    training, twice.
+
+    model (Model[List[Doc], Scores]): The network, whose parameters get gradients.
+    docs (List[Doc]): The documents.
+    get_loss (Loss): The loss of scores, and its gradient.
+    settings (Regularization): Whether there is a second forward pass.
+    RETURNS (float): The loss.
+    RAISES: ValueError for a network that cannot be run twice.
+    """
+    if settings.rdrop_alpha:
+        _refuse_listeners(model)
+        return _with_other_dropout(model, docs, get_loss, settings.rdrop_alpha)
+    if settings.adversarial_epsilon:
+        return _with_moved_embeddings(model, docs, get_loss, settings.adversarial_epsilon)
+    scores, backprop = model.begin_update(docs)
+    loss, d_scores = get_loss(scores)
+    backprop(d_scores)
+    return loss
+
+
+def finish_update(model: Model, optimizer: Optimizer) -> None:
+    """Update the weights, as `Model.finish_update` does, each layer at its own learning rate: that
+    of the optimizer times the layer's attribute `LR_SCALE`, if it has one.
+
+    model (Model): The network, with gradients.
+    optimizer (Optimizer): The optimizer; or what `nlp.rehearse` collects gradients with, which has
+        no learning rate of its own.
+    """
+    for node in model.walk():
+        scale = {"lr_scale": node.attrs.get(LR_SCALE, 1.0)}
+        update: Callable[..., Any] = partial(
+            optimizer, **scale if isinstance(optimizer, Optimizer) else {}
+        )
+        for shim in node.shims:
+            shim.finish_update(update)
+        for name in node.param_names:
+            if node.has_grad(name):
+                weights, _ = update((node.id, name), node.get_param(name), node.get_grad(name))
+                node.set_param(name, weights)
+
+
+def _refuse_listeners(model: Model[List[Doc], Scores]) -> None:
+    """A listener gets its input once for each batch, so the network cannot be run again."""
+    for node in model.walk():
+        # Their classes' names for their instances, of spaCy's and of spacy-transformers'.
+        if node.name in ("tok2vec-listener", "transformer-listener"):
+            raise ValueError(
+                "regularization.rdrop_alpha runs the network twice, which is not possible with a "
+                f"{node.name} in it. Set it to 0."
+            )
+
+
+def _with_other_dropout(
+    model: Model[List[Doc], Scores], docs: List[Doc], get_loss: Loss, alpha: float
+) -> float:
+    """Two forward passes with different dropout, whose divergence is part of the loss (R-Drop)."""
+    passes = [model.begin_update(docs) for _ in range(2)]
+    apart, *d_apart = divergence(*(scores.emissions for scores, _ in passes))
+    # The loss is a mean over documents.
+    weight = alpha / len(docs)
+    total = weight * apart
+    for (scores, backprop), d_emissions in zip(passes, d_apart):
+        loss, gradient = get_loss(scores)
+        total += loss / 2
+        half = Scores(
+            gradient.emissions / 2 + weight * d_emissions,
+            gradient.lengths,
+            gradient.start / 2,
+            gradient.transitions / 2,
+            gradient.end / 2,
+        )
+        backprop(half)
+    return total
+
+
+def _with_moved_embeddings(
+    model: Model[List[Doc], Scores], docs: List[Doc], get_loss: Loss, epsilon: float
+) -> float:
+    """A second forward pass from embeddings that are moved along the gradient of the first one's
+    loss (Miyato et al. 2017)."""
+    tok2vec = model.get_ref("tok2vec")
+    if not tok2vec.has_ref("embed") or not tok2vec.has_ref("encode"):
+        raise ValueError(
+            "regularization.adversarial_epsilon needs a tok2vec with an embedding and an encoder, "
+            f"such as spacy.Tok2Vec.v2, not '{tok2vec.name}'. Set it to 0."
+        )
+    vectors, backprop_embed = tok2vec.get_ref("embed").begin_update(docs)
+    rest: Model[List[Floats2d], Scores] = chain(tok2vec.get_ref("encode"), *model.layers[1:])
+    first_loss, first = _pass(rest, vectors, get_loss)
+    second_loss, second = _pass(rest, _move(model.ops, vectors, first, epsilon), get_loss)
+    # At once, since a listener among the embeddings passes on what it is given first.
+    backprop_embed([d_first + d_second for d_first, d_second in zip(first, second)])
+    return (first_loss + second_loss) / 2
+
+
+def _pass(
+    model: Model[List[Floats2d], Scores], vectors: List[Floats2d], get_loss: Loss
+) -> Tuple[float, List[Floats2d]]:
+    scores, backprop = model.begin_update(vectors)
+    loss, d_scores = get_loss(scores)
+    return loss, backprop(d_scores)
+
+
+def _move(
+    ops: Ops, vectors: List[Floats2d], gradients: List[Floats2d], epsilon: float
+) -> List[Floats2d]:
+    """Move the vectors of each document along their gradient, all documents at once, since a GPU
+    would have to be waited for at each."""
+    xp, lengths = ops.xp, np.array([len(rows) for rows in vectors])
+    doc_of_row = ops.asarray1i(cast(Ints1d, np.repeat(np.arange(len(lengths)), lengths)))
+    gradient = ops.flatten(gradients)
+    squares = ops.alloc1f(len(lengths))
+    ops.scatter_add(squares, doc_of_row, (gradient**2).sum(axis=1))
+    norms = xp.sqrt(squares)
+    # Where there is no gradient, nothing is moved, and not divided by 0.
+    distances = cast(Floats1d, epsilon * lengths**0.5)
+    steps = ops.asarray1f(distances) * (norms > 0) / xp.maximum(norms, SMALLEST)
+    return unflatten(ops, ops.flatten(vectors) + steps[doc_of_row, None] * gradient, lengths)

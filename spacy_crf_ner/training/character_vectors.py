@@ -1,0 +1,193 @@
+"""Vectors of characters or words for a tok2vec to start from: taken from the input embeddings of a
+pretrained encoder, or trained on raw texts."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple
+
+import numpy as np
+import spacy
+
+from ..formats.text import read_texts
+from ..util import CorpusError, read_lines, replacing
+
+# What word2vec is trained with: rare characters are worth a vector, so even two mentions do.
+WINDOW = 5
+MIN_COUNT = 2
+EPOCHS = 10
+# The longest sequence that gensim takes; it would cut off the rest without a word.
+_MAX_LENGTH = 10_000
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+
+Progress = Callable[[Iterable, str], Iterable]
+
+
+def from_encoder(name_or_path: str, width: int) -> Tuple[List[str], np.ndarray]:
+    """Make vectors of the characters in a HuggingFace encoder's vocabulary: their input embeddings,
+    reduced to the principal components. The encoder is loaded, from safetensors only, but not run.
+
+    A character may have several pieces: "中" at the beginning of a word and "##中" within one, or
+    "▁中" and "中". The piece without a mark is taken, as tokenizers do in Chinese text.
+
+    name_or_path (str): Name on the hub, or a local folder.
+    width (int): The number of components.
+    RETURNS (Tuple[List[str], np.ndarray]): The characters in order of the vocabulary, and a row for
+        each. Shape: (characters, width).
+    RAISES: ImportError without transformers, OSError if there is no such encoder or no safetensors,
+        ValueError if there are not that many components.
+    """
+    if not Path(name_or_path).is_dir() and not _HUB_NAME.fullmatch(name_or_path):
+        raise OSError(f"{name_or_path}: there is no such folder. Check the path.")
+    try:
+        from transformers import AutoModel, AutoTokenizer
+    except ImportError:
+        raise ImportError(
+            "Vectors of an encoder need transformers: pip install 'spacy-crf-ner[transformers]'."
+        ) from None
+    characters = _find_characters(AutoTokenizer.from_pretrained(name_or_path))
+    # Any other format of weights is pickle, which runs what it likes.
+    model = AutoModel.from_pretrained(name_or_path, use_safetensors=True)
+    embeddings = model.get_input_embeddings().weight.detach().double().numpy()
+    rows = embeddings[list(characters.values())]
+    # Centring takes a dimension away.
+    limit = max(min(len(rows) - 1, embeddings.shape[1]), 0)
+    if width > limit:
+        raise ValueError(
+            f"{name_or_path}: {len(rows):,} characters with embeddings of width "
+            f"{embeddings.shape[1]} have no {width} principal components. Choose a width of at "
+            f"most {limit}."
+        )
+    return list(characters), _scale(_principal_components(rows, width))
+
+
+def from_text(
+    path: Path,
+    width: int,
+    *,
+    lang: str = "zh",
+    seed: int = 0,
+    progress: Progress = lambda items, _: items,
+) -> Tuple[List[str], np.ndarray]:
+    """Train vectors on raw texts, by word2vec's skip-gram with negative sampling. The tokens are
+    those of spaCy's tokenizer for the language, in Chinese the characters.
+
+    path (Path): A text a line, or JSON lines with a "text".
+    width (int): The width of the vectors.
+    lang (str): The language code.
+    seed (int): The seed. The same seed gives the same vectors.
+    progress (Callable[[Iterable, str], Iterable]): What to iterate over texts through, such as a
+        progress bar; also given what is being done.
+    RETURNS (Tuple[List[str], np.ndarray]): The tokens, the most frequent first, and a row for each.
+        Shape: (tokens, width).
+    RAISES: ImportError without gensim or for an unknown language, CorpusError if the file cannot be
+        read or has too little text.
+    """
+    try:
+        from gensim.models import Word2Vec
+    except ImportError:
+        raise ImportError(
+            "Vectors of texts need gensim: pip install 'spacy-crf-ner[vectors]'."
+        ) from None
+    tokenizer = spacy.blank(lang).tokenizer
+    texts = list(read_texts(path, read_lines(path)))
+    sentences = [tokens for text in progress(texts, "tokenize") for tokens in _cut(tokenizer(text))]
+    epochs = _Epochs(sentences, progress)
+    # More workers would make the result depend on their timing.
+    model = Word2Vec(
+        vector_size=width,
+        sg=1,
+        window=WINDOW,
+        min_count=MIN_COUNT,
+        epochs=EPOCHS,
+        seed=seed,
+        workers=1,
+    )
+    model.build_vocab(epochs)
+    if len(model.wv) < 2:
+        raise CorpusError(
+            f"fewer than two tokens occur {MIN_COUNT} times. Vectors need more text.", path
+        )
+    model.train(epochs, total_examples=model.corpus_count, epochs=model.epochs)
+    return model.wv.index_to_key, _scale(model.wv.vectors)
+
+
+def write_vectors(path: Path, tokens: Sequence[str], array: np.ndarray) -> None:
+    """Write vectors in the text format of word2vec, which `python -m spacy init vectors` reads.
+
+    path (Path): The file.
+    tokens (Sequence[str]): The tokens.
+    array (np.ndarray): Their vectors. Shape: (tokens, width).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf8", newline="\n") as file:
+        file.write(f"{len(tokens)} {array.shape[1]}\n")
+        for token, row in zip(tokens, array.tolist()):
+            file.write(f"{token} {' '.join(f'{value:.4f}' for value in row)}\n")
+
+
+class _Epochs:
+    """Sentences that show progress each time they are gone through.
+
+    sentences (List[List[str]]): The sentences.
+    progress (Callable[[Iterable, str], Iterable]): What shows it.
+    """
+
+    def __init__(self, sentences: List[List[str]], progress: Progress) -> None:
+        self.sentences = sentences
+        self.progress = progress
+        self.n = 0
+
+    def __iter__(self) -> Iterator[List[str]]:
+        self.n += 1
+        # Before training, the tokens are counted once.
+        return iter(self.progress(self.sentences, f"pass {self.n} of {EPOCHS + 1}"))
+
+
+def _find_characters(tokenizer: Any) -> Dict[str, int]:
+    """Find the pieces that are single characters.
+
+    tokenizer (transformers.PreTrainedTokenizerBase): The tokenizer.
+    RETURNS (Dict[str, int]): The id of each character's piece, in order of ids.
+    """
+    special = set(tokenizer.all_special_ids)
+    found: Dict[str, int] = {}
+    # The piece without a mark is the shortest; it comes first.
+    for piece, i in sorted(tokenizer.get_vocab().items(), key=lambda item: (len(item[0]), item[1])):
+        # Turned to text by the tokenizer, which knows its marks, and in byte-level vocabularies
+        # which bytes the piece stands for; only that of words that go on stays in front.
+        text = tokenizer.convert_tokens_to_string([piece]).strip()
+        text = text.removeprefix("##") or text
+        # U+FFFD: bytes that are no whole character.
+        if len(text) == 1 and _is_writable(text) and text != "\ufffd" and i not in special:
+            found.setdefault(text, i)
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def _cut(tokens: Iterable[Any]) -> Iterator[List[str]]:
+    # Interned: a text has many tokens and few different ones.
+    words = [sys.intern(token.text) for token in tokens if _is_writable(token.text)]
+    for start in range(0, len(words), _MAX_LENGTH):
+        yield words[start : start + _MAX_LENGTH]
+
+
+def _is_writable(token: str) -> bool:
+    # White space would end the token or the line; all but the space isn't printable, as control
+    # and format characters aren't.
+    return token.isprintable() and " " not in token
+
+
+def _principal_components(rows: np.ndarray, width: int) -> np.ndarray:
+    centred = rows - rows.mean(axis=0)
+    # Eigenvectors of the covariance, the largest last: the right singular vectors, but of a matrix
+    # that is as small as the embeddings are wide.
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    vectors = vectors[:, ::-1][:, :width]
+    # The sign of each is free: its largest entry is to be positive.
+    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(width)]
+    return centred @ (vectors * np.sign(largest))
+
+
+def _scale(array: np.ndarray) -> np.ndarray:
+    # To unit standard deviation, like the rows of an embedding table that is drawn at random.
+    return array / array.std()

@@ -1,0 +1,159 @@
+"""Dictionaries and gazetteers, read from files for the lexicon of a pipeline."""
+
+import json
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import Callable, Iterator, Optional, Sequence, Tuple, TypeGuard, Union
+
+from spacy.language import Language
+from spacy.util import logger
+
+from ..lexicon import SEPARATOR, set_lexicon
+from ..util import CorpusError, read_lines
+
+# The languages whose texts jieba's words may stand in.
+JIEBA_LANGS = ("zh", "xx")
+
+
+def add_lexicon(
+    jieba: bool = False, gazetteers: Sequence[Union[str, Path]] = ()
+) -> Callable[[Language], Language]:
+    """Make a callback for [initialize.before_init] that gives a pipeline a lexicon. The layers that
+    use it keep it, so the sources are not needed to run the pipeline. Their names are noted in its
+    metadata, and so appear in the README of its package.
+
+    jieba (bool): Whether to take the dictionary of jieba: its words of two characters or more, by
+        part of speech. It must be installed. For languages other than Chinese it is left out, so
+        that one config serves all languages.
+    gazetteers (Sequence[Union[str, Path]]): Files for `read_gazetteer`.
+    RETURNS (Callable[[Language], Language]): The callback. Without any source, the lexicon is empty
+        and no word is ever found.
+    """
+
+    def callback(nlp: Language) -> Language:
+        sources = [read_gazetteer(path) for path in gazetteers]
+        names = [f"{Path(path).name} (gazetteer)" for path in gazetteers]
+        if jieba and nlp.lang in JIEBA_LANGS:
+            sources.append(read_jieba())
+            names.append("jieba (dictionary)")
+        elif jieba:
+            logger.info("The dictionary of jieba is Chinese: it is left out for '%s'", nlp.lang)
+        set_lexicon(nlp.vocab, chain.from_iterable(sources))
+        noted = nlp.meta.get("sources") or []
+        added = [{"name": name} for name in names]
+        nlp.meta["sources"] = [*noted, *(source for source in added if source not in noted)]
+        return nlp
+
+    return callback
+
+
+def read_jieba() -> Iterator[Tuple[str, str]]:
+    """Read the dictionary that comes with jieba, whose classes are parts of speech: "nr" for names
+    of persons, "ns" of places, "nt" of organizations and so on.
+
+    YIELDS (Tuple[str, str]): Word and class, for words of two characters or more.
+    RAISES: ValueError if jieba is not installed, CorpusError if its dictionary is not as expected.
+    """
+    # Importing jieba would take a second and warn of its own syntax.
+    spec = find_spec("jieba")
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(
+            "add_lexicon: `jieba = true` needs jieba's dictionary. Install it with "
+            "`pip install jieba`, or set `jieba = false`."
+        )
+    path = Path(spec.submodule_search_locations[0]) / "dict.txt"
+    for number, line in _read_lines(path):
+        fields = line.split(" ")
+        if len(fields) != 3:
+            raise CorpusError(
+                f"expected `word frequency class`, got {line!r}. Install jieba anew: "
+                "`pip install --force-reinstall jieba`.",
+                path,
+                number,
+            )
+        if len(fields[0]) > 1:
+            yield fields[0], fields[2]
+
+
+def read_gazetteer(path: Union[str, Path]) -> Iterator[Tuple[str, str]]:
+    """Read words and their classes.
+
+    A text file has a word and its class, with a tab between, on each line; or just a word, whose
+    class is then the file's name without extension. A ".jsonl" file has patterns of spaCy's
+    EntityRuler, of which those that are lists of token patterns are skipped, with a warning.
+
+    path (Union[str, Path]): The file.
+    YIELDS (Tuple[str, str]): Word and class.
+    RAISES: CorpusError for a line that is neither, or if there is no word.
+    """
+    path = Path(path)
+    parse = _parse_pattern if path.suffix == ".jsonl" else _parse_text
+    n_words = n_skipped = 0
+    for number, line in _read_lines(path):
+        entry = parse(path, number, line)
+        if entry is None:
+            n_skipped += 1
+            continue
+        n_words += 1
+        yield entry
+    if n_skipped:
+        logger.warning(
+            "%s: skipped %d of %d patterns, which are lists of token patterns. A lexicon has only "
+            "those that are strings.",
+            path,
+            n_skipped,
+            n_skipped + n_words,
+        )
+    if not n_words:
+        raise CorpusError("there is no word in it. Remove it from `gazetteers`.", path)
+
+
+def _parse_text(path: Path, number: int, line: str) -> Optional[Tuple[str, str]]:
+    fields = [field.strip() for field in line.split("\t")]
+    if len(fields) > 2 or not all(fields):
+        raise CorpusError(
+            f"expected a word, or a word and its class with a tab between, got {line!r}. Put each "
+            "word on a line of its own.",
+            path,
+            number,
+        )
+    return fields[0], fields[1] if len(fields) == 2 else path.stem
+
+
+def _parse_pattern(path: Path, number: int, line: str) -> Optional[Tuple[str, str]]:
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise CorpusError(
+            f"not JSON ({error.msg} at column {error.colno}). Put each pattern on a line of its "
+            "own, e.g. with `jq -c '.[]'`.",
+            path,
+            number,
+        ) from None
+    label = entry.get("label") if isinstance(entry, dict) else None
+    pattern = entry.get("pattern") if isinstance(entry, dict) else None
+    if _is_name(label) and isinstance(pattern, list):
+        return None
+    if _is_name(label) and _is_name(pattern):
+        return pattern.strip(), label
+    raise CorpusError(
+        f"expected a pattern of spaCy's EntityRuler, its strings on one line, got {line!r}. Write "
+        'it as {"label": "ORG", "pattern": "Apple"}.',
+        path,
+        number,
+    )
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    """Whether this is text, on one line and without halves of surrogate pairs, as JSON may have."""
+    return (
+        isinstance(value, str)
+        and bool(value.strip())
+        and not any(char == SEPARATOR or "\ud800" <= char <= "\udfff" for char in value)
+    )
+
+
+def _read_lines(path: Path) -> Iterator[Tuple[int, str]]:
+    """The lines of a file that are not blank, with their numbers."""
+    return ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())

@@ -1,0 +1,72 @@
+"""What more than one room needs: reading lines, atomic writing, `CorpusError`."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, List, Optional, Union
+
+
+class CorpusError(ValueError):
+    """A corpus that cannot be read: the message says where, what is wrong and what to do.
+
+    problem (str): What is wrong and what to do about it.
+    path (Union[str, Path]): The file or folder.
+    line (Optional[int]): The line, from 1, where there is one.
+    """
+
+    def __init__(self, problem: str, path: Union[str, Path], line: Optional[int] = None) -> None:
+        where = f"{path}" if line is None else f"{path}, line {line}"
+        super().__init__(f"{where}: {problem}")
+
+
+def read_lines(path: Path) -> List[str]:
+    """Read the lines of a text file.
+
+    path (Path): The file.
+    RETURNS (List[str]): Its lines, without line ends and byte order mark.
+    RAISES: CorpusError if the file is missing, empty or not UTF-8.
+    """
+    if not path.is_file():
+        raise CorpusError("there is no such file. Check the path.", path)
+    return decode_lines(path.read_bytes(), path)
+
+
+def decode_lines(data: bytes, path: Union[str, Path]) -> List[str]:
+    """Decode the content of a text file.
+
+    data (bytes): The content.
+    path (Union[str, Path]): What to call it in errors.
+    RETURNS (List[str]): Its lines, without line ends and byte order mark.
+    RAISES: CorpusError if it is empty or not UTF-8.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        encoding = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "GB18030"
+        raise CorpusError(
+            f"byte {data[error.start]:#04x} at position {error.start} is not UTF-8. Convert the "
+            f"file, e.g. `iconv -f {encoding} -t UTF-8 {path} > {path}.utf8` if it is {encoding}.",
+            path,
+            data.count(b"\n", 0, error.start) + 1,
+        ) from None
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise CorpusError("the file is empty. Remove it, or get it anew.", path)
+    # Not splitlines(), which also splits at characters that texts may contain, such as U+2028.
+    return [line.rstrip("\r") for line in text.split("\n")]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file so that it is there whole or not at all.
+
+    path (Path): The file to write; what is there stays until the new one is complete.
+    YIELDS (Path): Where to write: a file in the same folder, renamed on success, removed on
+        failure.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
