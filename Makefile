@@ -38,6 +38,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_GPU := $(VENV)/.installed-gpu
+INSTALLED_DOCS := $(VENV)/.installed-docs
 PACKAGE := $(LANGUAGE)_$(NAME)
 WHEEL := packages/$(PACKAGE)-$(VERSION)/dist/$(PACKAGE)-$(VERSION)-py3-none-any.whl
 VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
@@ -46,7 +47,7 @@ VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.unit $(UNIT) --
 	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null) \
 	--vars.encoder $(ENCODER) --vars.precision $(PRECISION)
 
-.PHONY: env run doctor test test-slow clean
+.PHONY: env run doctor test test-slow docs clean
 
 env: $(INSTALLED)
 
@@ -58,6 +59,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 $(INSTALLED_GPU): $(INSTALLED)
 	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[gpu]"
+	touch $@
+
+$(INSTALLED_DOCS): $(INSTALLED)
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[docs]"
 	touch $@
 
 # The embedded corpus is part of the repository, these come from their publishers.
@@ -88,5 +93,9 @@ test: env
 test-slow: env
 	$(BIN)/python -m pytest -q -m slow
 
+# The documentation, to site/. A warning is an error.
+docs: $(INSTALLED_DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf corpus vectors training metrics packages project.lock
+	rm -rf corpus vectors training metrics packages project.lock site
