@@ -35,9 +35,9 @@ from ..crf import Potentials, cross_entropy, expectations, k_best_tags
 from ..layers.device import use_device
 from ..layers.types import Scores
 from ..tags import Scheme, TagSet, make_tag_set
-from . import confidence, decoding
+from . import confidence
 from .constraints import allowed_tags, blocked_tokens, constrain
-from .decoding import Decoding, Entity, find_entities
+from .decoding import Decoding, Entity, find_entities, probable_spans
 from .gold import incorrect_spans, survey_gold
 from .loss import NO_REGULARIZATION, Regularization, batch_loss
 from .potentials import differentiate, to_potentials
@@ -263,7 +263,7 @@ class CRFEntityRecognizer(TrainablePipe):
         if not any(len(doc) for doc in docs):
             return [[] for _ in docs]
         potentials = constrain(self.potentials(docs), self.tag_set)
-        return decoding.probable_spans(potentials, self.tag_set, threshold)
+        return probable_spans(potentials, self.tag_set, threshold)
 
     def get_loss(self, examples: Iterable[Example], scores: Scores) -> Tuple[float, Scores]:
         """The loss of a batch, a mean over documents, and its gradient.
