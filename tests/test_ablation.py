@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import srsly
-from spacy.util import load_config
+from spacy.util import load_config, load_model_from_config
 from thinc.api import Config
 
 from spacy_crf_ner.benchmarks import ablation
@@ -234,7 +234,8 @@ def test_options_come_before_variants(corpus):
     for name in ("train", "dev"):
         assert base["paths"][name] == str(corpus / f"{name}.spacy")
     assert base["training"]["max_steps"] == base["training"]["eval_frequency"] == 100
-    assert base.interpolate()["initialize"]["vectors"] == "vectors"
+    filled = load_model_from_config(base, auto_fill=True).config.interpolate()
+    assert filled["initialize"]["vectors"] == "vectors"
     assert variant["initialize"]["vectors"] is None
     assert base.interpolate()["training"]["optimizer"]["learn_rate"]["total_steps"] == 100
 
