@@ -263,7 +263,8 @@ def test_what_cannot_be_compared(corpus, values, problem):
 
 def test_another_recognizer_can_be_compared(corpus):
     ner = {"factory": "ner", "scorer": {"@scorers": "spacy_crf_ner.ner_scorer.v1"}}
-    variants = [Variant(Path("v.json"), "ner", [], {"components.crf_ner": ner})]
+    values = {"components.crf_ner": ner, "training.score_weights.ents_macro_f": None}
+    variants = [Variant(Path("v.json"), "ner", [], values)]
     configs = ablation_configs(CONFIGS / "bilstm.cfg", corpus, variants, {})
     assert configs["ner"]["components"] == {"crf_ner": ner}
 
