@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import srsly
-from spacy.util import load_config
+from spacy.util import load_config, load_model_from_config
 from thinc.api import Config
 
 from benchmarks import ablation
@@ -234,7 +234,8 @@ def test_options_come_before_variants(corpus):
     for name in ("train", "dev"):
         assert base["paths"][name] == str(corpus / f"{name}.spacy")
     assert base["training"]["max_steps"] == base["training"]["eval_frequency"] == 100
-    assert base.interpolate()["initialize"]["vectors"] == "vectors"
+    filled = load_model_from_config(base, auto_fill=True).config.interpolate()
+    assert filled["initialize"]["vectors"] == "vectors"
     assert variant["initialize"]["vectors"] is None
     assert base.interpolate()["training"]["optimizer"]["learn_rate"]["total_steps"] == 100
 
@@ -262,7 +263,8 @@ def test_what_cannot_be_compared(corpus, values, problem):
 
 def test_another_recognizer_can_be_compared(corpus):
     ner = {"factory": "ner", "scorer": {"@scorers": "spacy_crf_ner.ner_scorer.v1"}}
-    variants = [Variant(Path("v.json"), "ner", [], {"components.crf_ner": ner})]
+    values = {"components.crf_ner": ner, "training.score_weights.ents_macro_f": None}
+    variants = [Variant(Path("v.json"), "ner", [], values)]
     configs = ablation_configs(CONFIGS / "bilstm.cfg", corpus, variants, {})
     assert configs["ner"]["components"] == {"crf_ner": ner}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
-from spacy.util import load_config
+from spacy.util import load_config, load_model_from_config
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ["-m", "spacy", "project", "run", "all", ".", "--vars.max_steps", "2"]
@@ -82,7 +82,8 @@ def test_the_package_says_what_it_needs_and_comes_from(project):
 
 def test_the_config_has_the_default_network():
     """And beside it what needs more than texts: vectors and a lexicon."""
-    full = load_config(ROOT / "configs" / "bilstm.cfg").interpolate()
+    shipped = load_config(ROOT / "configs" / "bilstm.cfg")
+    full = load_model_from_config(shipped, auto_fill=True).config.interpolate()
     config = full["components"]["crf_ner"]["model"]
     embeddings = config["tok2vec"]["embed"].pop("*")
     assert set(embeddings) == {"characters", "vectors", "lexicon"}

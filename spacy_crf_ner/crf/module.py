@@ -1,6 +1,6 @@
 """`LinearChainCRF`: pytorch-crf's interface over this package's inference."""
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -14,14 +14,19 @@ from .potentials import Potentials
 class LinearChainCRF(CRF):
     """A drop-in for `torchcrf.CRF`: same parameters, same public methods, same values.
 
-    It differs in three ways: batch-first is the default, sequences are never looped over in Python,
-    and transitions can be made impossible. A `state_dict` of `torchcrf.CRF` loads as it is.
+    It differs in four ways: batch-first is the default, no Python loop runs over the sequences,
+    transitions can be forbidden, and `torch.jit.script` does not work; TorchScript is deprecated
+    since torch 2.9. A `state_dict` of `torchcrf.CRF` loads as it is.
+
+    A module that contains it can be compiled by `torch.compile`: the CRF itself stays uncompiled,
+    which breaks the graph, so `fullgraph=True` fails. It cannot be exported by `torch.export`.
+    Export the network that computes the emissions, and call the CRF on its output.
 
     num_tags (int): The number of tags C, at least 1.
     batch_first (bool): Whether emissions come as (batch, length, tags) or (length, batch, tags).
     legal (Optional[Tuple[Tensor, Tensor, Tensor]]): Boolean masks (C,), (C, C) and (C,) of the
-        legal starts, transitions [from, to] and ends, such as `TagSet` has; None allows all. What
-        is illegal has probability 0 and is never decoded.
+        legal starts, transitions [from, to] and ends, as in `TagSet`; None allows all. Tag
+        sequences with any others have probability 0 and are never decoded.
     RAISES: ValueError for fewer than 1 tag or masks of another shape.
     """
 
@@ -52,13 +57,30 @@ class LinearChainCRF(CRF):
 
         emissions (Tensor): (batch, length, tags) or (length, batch, tags), see `batch_first`.
         tags (Tensor): (batch, length) or (length, batch) int64.
-        mask (Optional[Tensor]): As `tags`, bool: which tokens there are. The first of each sequence
-            must be on and none may follow one that is off. None means all.
+        mask (Optional[Tensor]): Shaped like `tags`, bool: True for tokens, False for padding, which
+            comes after a sequence's tokens. Each sequence has a token. None: no padding.
         reduction (str): "none" for one value a sequence, "sum", "mean" (over sequences) or
             "token_mean".
         RETURNS (Tensor): (batch,) for "none", else a scalar.
         RAISES: ValueError for shapes that do not fit, a bad mask or an unknown reduction.
         """
+        return _call_uncompiled(
+            LinearChainCRF._log_likelihood, self, emissions, tags, mask, reduction
+        )
+
+    def decode(self, emissions: Tensor, mask: Optional[Tensor] = None) -> List[List[int]]:
+        """The tag sequence with the highest score, for each sequence.
+
+        emissions (Tensor): (batch, length, tags) or (length, batch, tags), see `batch_first`.
+        mask (Optional[Tensor]): As for `forward`.
+        RETURNS (List[List[int]]): The tag ids of each sequence's tokens.
+        RAISES: ValueError for shapes that do not fit or a bad mask.
+        """
+        return _call_uncompiled(LinearChainCRF._decode, self, emissions, mask)
+
+    def _log_likelihood(
+        self, emissions: Tensor, tags: Tensor, mask: Optional[Tensor], reduction: str
+    ) -> Tensor:
         self._validate(emissions, tags=tags, mask=mask)
         if reduction not in ("none", "sum", "mean", "token_mean"):
             raise ValueError(f"invalid reduction: {reduction}")
@@ -72,14 +94,7 @@ class LinearChainCRF(CRF):
             return llh.sum()
         return llh.sum() / (len(llh) if reduction == "mean" else tokens.sum())
 
-    def decode(self, emissions: Tensor, mask: Optional[Tensor] = None) -> List[List[int]]:
-        """The best tagging of each sequence.
-
-        emissions (Tensor): (batch, length, tags) or (length, batch, tags), see `batch_first`.
-        mask (Optional[Tensor]): As for `forward`.
-        RETURNS (List[List[int]]): The tag ids of each sequence's tokens.
-        RAISES: ValueError for shapes that do not fit or a bad mask.
-        """
+    def _decode(self, emissions: Tensor, mask: Optional[Tensor]) -> List[List[int]]:
         self._validate(emissions, mask=mask)
         potentials = self._potentials(emissions, self._tokens(emissions, mask))
         tags, ends = best_tags(potentials).tolist(), potentials.lengths.cumsum(0).tolist()
@@ -105,6 +120,23 @@ class LinearChainCRF(CRF):
             self.transitions,
             self.end_transitions,
         ).constrained(self.legal_starts, self.legal_transitions, self.legal_ends)
+
+
+def _call_uncompiled(method: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a method without tracing into it if the caller is being compiled or exported.
+
+    Tracing would split it at each shape that depends on the mask and at each kernel of numba, and
+    take a minute to compile without making anything faster.
+    """
+    if not torch.compiler.is_compiling():
+        return method(*arguments)
+    if not torch.compiler.is_dynamo_compiling():  # but exporting
+        raise RuntimeError(
+            "LinearChainCRF cannot be exported by torch.export. Export the network that computes "
+            "the emissions, and call the CRF on its output."
+        )
+    # Not a decorator of the methods, because its import takes seconds.
+    return torch.compiler.disable(method)(*arguments)
 
 
 class _Tokens(torch.autograd.Function):

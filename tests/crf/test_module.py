@@ -102,3 +102,100 @@ def test_bad_input_is_refused():
     ones = torch.ones(3).bool()
     with pytest.raises(ValueError, match=r"legal transitions: expected shape \(3, 3\)"):
         LinearChainCRF(3, legal=(ones, ones, ones))
+
+
+class Tagger(torch.nn.Module):
+    """A network that computes emissions, and a CRF on top."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.output = torch.nn.Linear(6, 4)
+        self.crf = LinearChainCRF(4)
+
+    def forward(self, vectors, tags, mask):
+        return -self.crf(self.output(vectors), tags, mask, reduction="mean")
+
+    def decode(self, vectors, mask):
+        return self.crf.decode(self.output(vectors), mask)
+
+
+def make_input(seed):
+    _, tags, mask = make_batch(4, seed=seed)
+    return torch.randn(*tags.shape, 6), tags, mask
+
+
+def loss_and_gradients(model, tagger, batch):
+    tagger.zero_grad()
+    loss = model(*batch)
+    loss.backward()
+    return [loss.detach(), *(p.grad.clone() for p in tagger.parameters())]
+
+
+@pytest.fixture
+def graphs():
+    """A list of the graphs that were compiled, and a backend that adds to it and runs them as they
+    are."""
+    torch.compiler.reset()
+    found = []
+
+    def backend(graph, inputs):
+        found.append(graph)
+        return graph
+
+    yield found, backend
+    torch.compiler.reset()
+
+
+def test_compiled_training_equals_eager(graphs):
+    found, backend = graphs
+    tagger = Tagger()
+    compiled = torch.compile(tagger, backend=backend)
+    for seed in range(12):
+        batch = make_input(seed)
+        expected = loss_and_gradients(tagger, tagger, batch)
+        for mine, reference in zip(loss_and_gradients(compiled, tagger, batch), expected):
+            assert torch.allclose(mine, reference, atol=1e-6)
+    # The linear layer before the CRF and the minus after it, each compiled once.
+    assert len(found) == 2
+
+
+def test_compiled_decoding_equals_eager(graphs):
+    found, backend = graphs
+    tagger = Tagger()
+    decode = torch.compile(tagger.decode, backend=backend)
+    for seed in range(12):
+        vectors, _, mask = make_input(seed)
+        assert decode(vectors, mask) == tagger.decode(vectors, mask)
+    assert len(found) == 1
+
+
+def test_compiled_with_aot_autograd_equals_eager():
+    torch.compiler.reset()
+    tagger, batch = Tagger(), make_input(0)
+    compiled = torch.compile(tagger, backend="aot_eager")
+    for mine, reference in zip(
+        loss_and_gradients(compiled, tagger, batch), loss_and_gradients(tagger, tagger, batch)
+    ):
+        assert torch.allclose(mine, reference, atol=1e-6)
+
+
+def test_bad_input_is_refused_when_compiled(graphs):
+    tagger = Tagger()
+    vectors, tags, mask = make_input(0)
+    with pytest.raises(ValueError, match="first timestep must all be on"):
+        torch.compile(tagger, backend=graphs[1])(vectors, tags, torch.zeros_like(mask))
+
+
+def test_the_whole_module_cannot_be_exported():
+    tagger = Tagger()
+    with pytest.raises(RuntimeError, match="Export the network that computes the emissions"):
+        torch.export.export(tagger, make_input(0), strict=False)
+
+
+def test_the_network_is_exported_and_the_crf_run_on_its_output(tmp_path):
+    tagger = Tagger()
+    vectors, _, mask = make_input(0)
+    torch.export.save(torch.export.export(tagger.output, (vectors,)), tmp_path / "network.pt2")
+    emissions = torch.export.load(tmp_path / "network.pt2").module()(vectors)
+    assert tagger.crf.decode(emissions, mask) == tagger.decode(vectors, mask)

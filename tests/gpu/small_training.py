@@ -9,7 +9,7 @@ import spacy
 from spacy.tokens import Doc, DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
-from spacy.util import load_config
+from spacy.util import load_config, load_model_from_config
 from test_component import TRAIN, make_examples
 from thinc.api import Config
 from tiny_encoders import make_encoder
@@ -53,7 +53,8 @@ def small_config(name: str, folder: Path) -> Config:
     folder (Path): Where to write what it reads: sentences, vectors, a gazetteer, an encoder.
     RETURNS (Config): The config.
     """
-    config = load_config(CONFIGS / f"{name}.cfg")
+    shipped = load_config(CONFIGS / f"{name}.cfg")
+    config = load_model_from_config(shipped, auto_fill=True).config
     _shrink(config["components"])
     recognizer, paths = config["components"]["crf_ner"], config["paths"]
     recognizer["spans_key"] = "crf"
@@ -64,7 +65,7 @@ def small_config(name: str, folder: Path) -> Config:
     docs = [eg.reference for eg in make_examples(nlp, SENTENCES[nlp.lang])]
     DocBin(docs=docs).to_disk(folder / "corpus.spacy")
     paths.update(train=str(folder / "corpus.spacy"), dev=str(folder / "corpus.spacy"))
-    if "vectors" in paths:
+    if "vectors" in shipped["paths"]:
         random = np.random.RandomState(0)
         for letter in "王明北京上海，":
             nlp.vocab.set_vector(letter, random.normal(size=8).astype("f"))

@@ -86,14 +86,9 @@ def test_configs_train_store_and_load(tmp_path, bert, name):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_configs_are_complete(tmp_path, bert, name, capsys):
-    """No setting of the network is left to a default."""
+def test_filled_configs_are_valid(tmp_path, bert, name, capsys):
     path = ROOT / "configs" / f"{name}.cfg"
-    config = load_config(path)
-    filled = spacy.util.load_model_from_config(config, auto_fill=True).config
-    for component in ("transformer", "crf_ner"):
-        assert filled["components"][component]["model"] == config["components"][component]["model"]
-    # All but the tokenizer, which is that of the language.
+    filled = spacy.util.load_model_from_config(load_config(path), auto_fill=True).config
     filled.to_disk(tmp_path / "filled.cfg", interpolate=False)
     settings = {"paths.train": str(path), "paths.dev": str(path), "paths.encoder": bert}
     debug_config(tmp_path / "filled.cfg", overrides=settings)
