@@ -3,13 +3,14 @@
 import json
 import platform
 import re
+from collections.abc import Callable, Sequence
 from configparser import Error as ConfigParserError
 from copy import deepcopy
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Annotated, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Annotated, Any, NamedTuple
 
 import srsly
 import torch
@@ -34,8 +35,8 @@ F, MACRO_F = "ents_f", "ents_macro_f"
 CONFIG, FINISHED = "config.cfg", "scores.json"
 HEADER = ("variant", "F1", "macro F1", f"F1 beside {ALL}")
 
-Scores = Dict[str, float]
-Results = Dict[str, List[Scores]]
+Scores = dict[str, float]
+Results = dict[str, list[Scores]]
 app = typer.Typer(add_completion=False)
 
 
@@ -86,14 +87,14 @@ class Variant(NamedTuple):
 
     source (Path): The file that says so.
     name (str): What to call it.
-    remove (List[str]): The paths of sections and settings to remove; this comes first.
-    set (Dict[str, Any]): Values by path. A dict replaces a whole section.
+    remove (list[str]): The paths of sections and settings to remove; this comes first.
+    set (dict[str, Any]): Values by path. A dict replaces a whole section.
     """
 
     source: Path
     name: str
-    remove: List[str]
-    set: Dict[str, Any]
+    remove: list[str]
+    set: dict[str, Any]
 
     def error(self, problem: str) -> ValueError:
         """What to raise when something is wrong with it.
@@ -104,11 +105,11 @@ class Variant(NamedTuple):
         return ValueError(f'{self.source}: variant "{self.name}": {problem}')
 
 
-def read_variants(path: Path) -> List[Variant]:
+def read_variants(path: Path) -> list[Variant]:
     """Read variants of a config.
 
     path (Path): A JSON file, such as {"no dropout": {"set": {"training.dropout": 0.0}}}.
-    RETURNS (List[Variant]): The variants.
+    RETURNS (list[Variant]): The variants.
     RAISES: ValueError, with file, variant and remedy, if it is anything else.
     """
     try:
@@ -170,15 +171,15 @@ def ablation_configs(
     path: Path,
     corpus: Path,
     variants: Sequence[Variant],
-    overrides: Dict[str, Any],
-) -> Dict[str, Config]:
+    overrides: dict[str, Any],
+) -> dict[str, Config]:
     """Make the configs to train with, and check them all, so that no training fails hours later.
 
     path (Path): The training config.
     corpus (Path): A folder with train.spacy and dev.spacy.
     variants (Sequence[Variant]): How to change the config.
-    overrides (Dict[str, Any]): Settings by path, instead of the config's.
-    RETURNS (Dict[str, Config]): The configs by name, the unchanged one first.
+    overrides (dict[str, Any]): Settings by path, instead of the config's.
+    RETURNS (dict[str, Config]): The configs by name, the unchanged one first.
     RAISES: OSError if a file is missing, ValueError if a config cannot be trained with.
     """
     files = {f"paths.{name}": corpus / f"{name}.spacy" for name in ("train", "dev")}
@@ -202,12 +203,12 @@ def ablation_configs(
 
 
 def run_ablation(
-    configs: Dict[str, Config], output: Path, seeds: int, report: Callable[[str], None]
+    configs: dict[str, Config], output: Path, seeds: int, report: Callable[[str], None]
 ) -> Results:
     """Train with each config and each seed. What an earlier run with the same config has finished
     is kept; that the files named in a config are the same is not checked.
 
-    configs (Dict[str, Config]): The configs by name.
+    configs (dict[str, Config]): The configs by name.
     output (Path): The folder for the pipelines, one folder for each name and in it for each seed.
     seeds (int): The number of seeds, which count from 0.
     report (Callable[[str], None]): Told of each training before it starts.
@@ -228,11 +229,11 @@ def run_ablation(
     return results
 
 
-def ablation_rows(results: Results) -> List[Tuple[str, ...]]:
+def ablation_rows(results: Results) -> list[tuple[str, ...]]:
     """Lay out the scores for a table: means and standard deviations over the seeds, in points.
 
     results (Results): What `run_ablation` returned.
-    RETURNS (List[Tuple[str, ...]]): The rows below HEADER.
+    RETURNS (list[tuple[str, ...]]): The rows below HEADER.
     """
     rows = []
     for name, scores in results.items():
@@ -286,7 +287,7 @@ def _is_finished(config: Config, folder: Path) -> bool:
     return paths[0].read_text(encoding="utf8") == config.to_str(interpolate=False)
 
 
-def _resolve(config: Config, variant: Variant) -> Dict[str, Any]:
+def _resolve(config: Config, variant: Variant) -> dict[str, Any]:
     """Check a config, and tell what of it training depends on, as spaCy understands it."""
     try:
         nlp = load_model_from_config(config, auto_fill=True)
@@ -315,7 +316,7 @@ def _resolve(config: Config, variant: Variant) -> Dict[str, Any]:
 
 def _find_section(
     config: Config, names: Sequence[str], *, create: bool = False
-) -> Optional[Dict[str, Any]]:
+) -> dict[str, Any] | None:
     section: Any = config
     for name in names:
         section = section.setdefault(name, {}) if create else section.get(name)
@@ -324,17 +325,17 @@ def _find_section(
     return section
 
 
-def _difference(results: Results, name: str) -> Tuple[float, Optional[float]]:
+def _difference(results: Results, name: str) -> tuple[float, float | None]:
     pairs = zip(results[name], results[ALL])  # of the same seed
     return _mean_and_sd([score[F] - base[F] for score, base in pairs])
 
 
-def _mean_and_sd(scores: Sequence[float]) -> Tuple[float, Optional[float]]:
+def _mean_and_sd(scores: Sequence[float]) -> tuple[float, float | None]:
     points = [score * 100 for score in scores]
     return mean(points), stdev(points) if len(points) > 1 else None
 
 
-def _show(points: float, sd: Optional[float], sign: str = "-") -> str:
+def _show(points: float, sd: float | None, sign: str = "-") -> str:
     return f"{points:{sign}.2f}" + ("" if sd is None else f" ± {sd:.2f}")
 
 

@@ -3,13 +3,14 @@
 Times are medians of runs that take turns, so that what slows the machine down slows all of them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Annotated, Any, NamedTuple
 
 import torch
 import typer
@@ -60,13 +61,13 @@ HEADER = (
 
 
 def main(
-    batch: Annotated[List[int], typer.Option(help="Sequences in a batch")] = [32, 128],  # noqa: B006
-    length: Annotated[List[int], typer.Option(help="Longest sequence")] = [32, 128],  # noqa: B006
-    tags: Annotated[List[int], typer.Option(help="Number of tags")] = [17, 41],  # noqa: B006
+    batch: Annotated[list[int], typer.Option(help="Sequences in a batch")] = [32, 128],  # noqa: B006
+    length: Annotated[list[int], typer.Option(help="Longest sequence")] = [32, 128],  # noqa: B006
+    tags: Annotated[list[int], typer.Option(help="Number of tags")] = [17, 41],  # noqa: B006
     runs: Annotated[int, typer.Option(min=1, help="Runs of each")] = 7,
     gpu_id: GpuId = -1,
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Markdown file")] = None,
-    plot: Annotated[Optional[Path], typer.Option(help="Picture; needs matplotlib")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Markdown file")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture; needs matplotlib")] = None,
 ) -> None:
     """Time the CRF: log-likelihood with gradient, Viterbi and marginals, beside pytorch-crf, a
     vectorised forward algorithm under autograd and, if it is installed, torch-struct. The options
@@ -75,7 +76,7 @@ def main(
     device = torch.device("cpu" if gpu_id < 0 else f"cuda:{gpu_id}")
     cases = [Case(*numbers) for numbers in product(batch, length, tags)]
     limits = measure_limits(device)
-    results: List[Result] = []
+    results: list[Result] = []
     for case in tqdm(cases, unit="batch", leave=False, disable=None):
         results += benchmark_crf(case, device, runs)
     rows = [_row(result) for result in results]
@@ -110,14 +111,14 @@ class Result:
 
     case (Case): The batch.
     task (str): What was done.
-    seconds (Dict[str, float]): The median time of each contender.
+    seconds (dict[str, float]): The median time of each contender.
     flops (float): The operations per second of ours.
     bytes (float): The bytes per second that ours cannot but read or write.
     """
 
     case: Case
     task: str
-    seconds: Dict[str, float]
+    seconds: dict[str, float]
     flops: float
     bytes: float
 
@@ -130,19 +131,19 @@ class Result:
         return self.seconds.get(other, float("nan")) / self.seconds[OURS]
 
 
-def measure_limits(device: torch.device, runs: int = 9) -> Dict[str, float]:
+def measure_limits(device: torch.device, runs: int = 9) -> dict[str, float]:
     """Measure what the machine can do at most.
 
     device (torch.device): The device.
     runs (int): How many times to try.
-    RETURNS (Dict[str, float]): "bytes" copied and "flops" of matrix products (in float64 on the
+    RETURNS (dict[str, float]): "bytes" copied and "flops" of matrix products (in float64 on the
         CPU, where the CRF computes in it, else in float32), per second.
     """
     source = torch.ones(2**25, device=device)
     target = torch.empty_like(source)
     dtype = torch.float64 if device.type == "cpu" else torch.float32
     matrix = torch.ones(1024, 1024, dtype=dtype, device=device)
-    tasks: Dict[str, Callable[[], object]] = {
+    tasks: dict[str, Callable[[], object]] = {
         "bytes": lambda: target.copy_(source),
         "flops": lambda: matrix @ matrix,
     }
@@ -151,14 +152,14 @@ def measure_limits(device: torch.device, runs: int = 9) -> Dict[str, float]:
     return {name: amounts[name] / seconds for name, seconds in times.items()}
 
 
-def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0) -> List[Result]:
+def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0) -> list[Result]:
     """Time what a CRF does on one batch.
 
     case (Case): The batch.
     device (torch.device): The device.
     runs (int): How many times to run each contender.
     seed (int): The seed of the batch.
-    RETURNS (List[Result]): One for each task.
+    RETURNS (list[Result]): One for each task.
     """
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.randint(case.length // 2, case.length + 1, (case.batch,), generator=generator)
@@ -177,7 +178,7 @@ def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0
     traced = ragged.map(lambda scores: scores.clone().requires_grad_())
     ones = torch.ones(len(ragged.emissions), device=device)
     legal = _legal_crf(ours)
-    tasks: Dict[str, Dict[str, Callable[[], object]]] = {
+    tasks: dict[str, dict[str, Callable[[], object]]] = {
         LIKELIHOOD: {
             OURS: lambda: grad(ours(emissions, tags, mask), [emissions, *ours.parameters()]),
             PYTORCH_CRF: lambda: grad(
@@ -211,10 +212,10 @@ def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0
     return results
 
 
-def plot_crf(results: List[Result], path: Path) -> None:
+def plot_crf(results: list[Result], path: Path) -> None:
     """Draw how many times as fast as pytorch-crf ours is.
 
-    results (List[Result]): What `benchmark_crf` returned for several batches.
+    results (list[Result]): What `benchmark_crf` returned for several batches.
     path (Path): The picture to write; the extension says the format.
     RAISES: ImportError without matplotlib.
     """
@@ -266,7 +267,7 @@ def _legal_crf(crf: LinearChainCRF) -> LinearChainCRF:
     return legal.to(crf.transitions.device)
 
 
-def _row(result: Result) -> List[str]:
+def _row(result: Result) -> list[str]:
     case = result.case
     times = [result.seconds.get(name) for name in (OURS, BIOES)]
     others = (PYTORCH_CRF, TORCH_STRUCT, AUTOGRAD, TORCH)

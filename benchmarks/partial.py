@@ -2,7 +2,7 @@
 
 import random
 from pathlib import Path
-from typing import Annotated, Any, Dict, List
+from typing import Annotated, Any
 
 import spacy
 import typer
@@ -50,8 +50,8 @@ def remove_entities(doc: Doc, share: float, generator: random.Random, *, missing
     generator (random.Random): Draws which.
     missing (bool): Whether their tokens' annotation becomes missing, or else O.
     """
-    kept: List[Span] = []
-    removed: List[Span] = []
+    kept: list[Span] = []
+    removed: list[Span] = []
     for ent in doc.ents:
         (removed if generator.random() < share else kept).append(ent)
     doc.set_ents(kept, missing=removed if missing else [])
@@ -59,7 +59,7 @@ def remove_entities(doc: Doc, share: float, generator: random.Random, *, missing
 
 def train_on_parts(
     config: Path, corpus: Path, output: Path, share: float, seed: int, max_steps: int
-) -> Dict[str, Path]:
+) -> dict[str, Path]:
     """Train on a corpus without some of its annotation, once for each way to see that.
 
     config (Path): The training config.
@@ -68,7 +68,7 @@ def train_on_parts(
     share (float): How many of the entities of train to remove, from 0 to 1.
     seed (int): Draws which.
     max_steps (int): The training steps.
-    RETURNS (Dict[str, Path]): The best pipeline of each.
+    RETURNS (dict[str, Path]): The best pipeline of each.
     """
     vocab = Vocab()
     models = {}
@@ -79,7 +79,7 @@ def train_on_parts(
             remove_entities(doc, share, generator, missing=name == MISSING)
         path = output / folder / "train.spacy"
         write_docbins({path: docs})
-        overrides: Dict[str, Any] = {
+        overrides: dict[str, Any] = {
             "paths.train": str(path),
             "paths.dev": str(corpus / "dev.spacy"),
             "training.max_steps": max_steps,

@@ -1,9 +1,10 @@
 """`python -m benchmarks.pipe`: how fast pipelines are, and what confidences cost."""
 
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Callable, Dict, List
+from typing import Annotated
 
 import spacy
 import torch
@@ -29,7 +30,7 @@ def main(
         Path, typer.Argument(metavar="INPUT", help='A text a line, or JSON lines with "text"')
     ],
     models: Annotated[
-        List[str], typer.Argument(metavar="MODELS", help="Names or paths of trained pipelines")
+        list[str], typer.Argument(metavar="MODELS", help="Names or paths of trained pipelines")
     ],
     runs: Annotated[int, typer.Option(min=1, help="Runs of each")] = 5,
     limit: Annotated[int, typer.Option(help="Texts at most; 0 for all")] = 10_000,
@@ -61,16 +62,16 @@ def main(
     )
 
 
-def benchmark_pipe(models: List[str], texts: List[str], runs: int) -> Dict[str, float]:
+def benchmark_pipe(models: list[str], texts: list[str], runs: int) -> dict[str, float]:
     """Time `nlp.pipe` over texts.
 
-    models (List[str]): Names or paths of pipelines. One that has a `crf_ner` without confidences
+    models (list[str]): Names or paths of pipelines. One that has a `crf_ner` without confidences
         is timed with them as well.
-    texts (List[str]): The texts.
+    texts (list[str]): The texts.
     runs (int): How many times to run each.
-    RETURNS (Dict[str, float]): The median seconds of each.
+    RETURNS (dict[str, float]): The median seconds of each.
     """
-    contenders: Dict[str, Callable[[], object]] = {}
+    contenders: dict[str, Callable[[], object]] = {}
     for model in models:
         nlp = spacy.load(model)
         contenders[model] = partial(_tag, nlp, texts)
@@ -82,7 +83,7 @@ def benchmark_pipe(models: List[str], texts: List[str], runs: int) -> Dict[str, 
     return take_turns(contenders, runs)
 
 
-def _tag(nlp: Language, texts: List[str]) -> int:
+def _tag(nlp: Language, texts: list[str]) -> int:
     return sum(len(doc.ents) for doc in nlp.pipe(texts))
 
 

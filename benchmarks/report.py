@@ -1,8 +1,8 @@
 """Tables of what was measured, and on which machine."""
 
 import platform
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 import torch
 from wasabi import msg

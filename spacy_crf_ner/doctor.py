@@ -1,8 +1,9 @@
 """Whether all that a GPU needs is there and works together, and what to do where it does not."""
 
 import platform
+from collections.abc import Callable, Iterator
 from importlib.metadata import packages_distributions, version
-from typing import Callable, Dict, Iterator, List, NamedTuple
+from typing import NamedTuple
 
 import spacy
 import thinc
@@ -48,10 +49,10 @@ class Check(NamedTuple):
     needed: bool = True
 
 
-def versions() -> Dict[str, str]:
+def versions() -> dict[str, str]:
     """The versions of what computes.
 
-    RETURNS (Dict[str, str]): By name; "none" for what is not there.
+    RETURNS (dict[str, str]): By name; "none" for what is not there.
     """
     cudnn = torch.backends.cudnn.version()
     return {
@@ -174,7 +175,7 @@ def _check_training(gpu_id: int) -> str:
     return "a crf_ner learns a sentence"
 
 
-def _wheels(module: str) -> List[str]:
+def _wheels(module: str) -> list[str]:
     return sorted(set(packages_distributions().get(module, [])))
 
 

@@ -1,7 +1,6 @@
 """What version 0.1 registered under other names, so that its configs and pipelines load."""
 
 import warnings
-from typing import List, Optional
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -14,8 +13,8 @@ from .pipeline.loss import Regularization, make_regularization
 
 
 def CharacterEmbed(
-    features: List[str], widths: List[int], rows: List[int], feature_dropout: float = 0.0
-) -> Model[List[Doc], List[Floats2d]]:
+    features: list[str], widths: list[int], rows: list[int], feature_dropout: float = 0.0
+) -> Model[list[Doc], list[Floats2d]]:
     """`FeatureEmbed` under its earlier name, which is also the name of another layer of spaCy's.
 
     For the arguments see `layers.feature_embed.FeatureEmbed`.
@@ -30,12 +29,12 @@ def CharacterEmbed(
 
 
 def CRFTagger_v1(
-    tok2vec: Model[List[Doc], List[Floats2d]],
-    nO: Optional[int] = None,
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    nO: int | None = None,
     tok2vec_learn_rate: float = 1.0,
     output_learn_rate: float = 1.0,
     crf_learn_rate: float = 1.0,
-) -> Model[List[Doc], Scores]:
+) -> Model[list[Doc], Scores]:
     """`CRFTagger` with the earlier names of the factors of the learning rate.
 
     For the arguments see `layers.tagger.CRFTagger`.

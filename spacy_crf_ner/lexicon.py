@@ -1,7 +1,8 @@
 """The words of dictionaries and gazetteers: left in the vocab for layers, found in texts."""
 
+from collections.abc import Iterable
 from itertools import chain
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 import numpy as np
 from ahocorasick_rs import AhoCorasick, Implementation
@@ -15,25 +16,25 @@ WORDS = "words"
 SEPARATOR = "\n"
 
 
-def join_words(entries: Iterable[Tuple[str, str]]) -> Dict[str, str]:
+def join_words(entries: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Sort words by class.
 
-    entries (Iterable[Tuple[str, str]]): Words and their classes; a word may have several.
-    RETURNS (Dict[str, str]): The words of each class, with SEPARATOR between.
+    entries (Iterable[tuple[str, str]]): Words and their classes; a word may have several.
+    RETURNS (dict[str, str]): The words of each class, with SEPARATOR between.
     """
     # Dicts as sets that keep the order, so that the same files give the same features.
-    words: Dict[str, Dict[str, None]] = {}
+    words: dict[str, dict[str, None]] = {}
     for word, label in entries:
         words.setdefault(label, {})[word] = None
     return {label: SEPARATOR.join(some) for label, some in words.items()}
 
 
-def set_lexicon(vocab: Vocab, entries: Iterable[Tuple[str, str]]) -> None:
+def set_lexicon(vocab: Vocab, entries: Iterable[tuple[str, str]]) -> None:
     """Leave a lexicon in a vocab for the layers that are initialized with it, in place of the one
     that it may have.
 
     vocab (Vocab): The vocab; its lookups get a table.
-    entries (Iterable[Tuple[str, str]]): Words and their classes; a word may have several.
+    entries (Iterable[tuple[str, str]]): Words and their classes; a word may have several.
     """
     texts = join_words(entries)
     # Tables hash their keys and store each entry for itself, so the words are one value.
@@ -51,11 +52,11 @@ def clear_lexicon(vocab: Vocab) -> None:
         vocab.lookups.remove_table(TABLE)
 
 
-def find_lexicon(vocab: Vocab) -> Optional[Dict[str, str]]:
+def find_lexicon(vocab: Vocab) -> dict[str, str] | None:
     """The lexicon that `set_lexicon` left in a vocab.
 
     vocab (Vocab): The vocab.
-    RETURNS (Optional[Dict[str, str]]): The words of each class, as `Matcher` takes them; None if
+    RETURNS (dict[str, str] | None): The words of each class, as `Matcher` takes them; None if
         there is no lexicon.
     """
     return vocab.lookups.get_table(TABLE)[WORDS] if TABLE in vocab.lookups else None
@@ -78,13 +79,13 @@ class Matcher:
     """Finds all words of a lexicon that begin and end where tokens do, also overlapping ones, by
     the automaton of Aho and Corasick (1975)."""
 
-    def __init__(self, texts: Dict[str, str]) -> None:
+    def __init__(self, texts: dict[str, str]) -> None:
         """Make a matcher.
 
-        texts (Dict[str, str]): The words of each class, with SEPARATOR between.
+        texts (dict[str, str]): The words of each class, with SEPARATOR between.
         """
         self.classes = list(texts)
-        labels: Dict[str, List[int]] = {}
+        labels: dict[str, list[int]] = {}
         for label, text in enumerate(texts.values()):
             for word in text.split(SEPARATOR):
                 labels.setdefault(word, []).append(label)

@@ -10,16 +10,17 @@ also called IOBES or BILOU, and separates the single-token from the multi-token 
 (Ratinov and Roth 2009, "Design challenges and misconceptions in NER").
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Dict, Iterable, List, Literal, Sequence, Tuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
 Scheme = Literal["BIO", "BIOES"]
-Span = Tuple[int, int, str]
+Span = tuple[int, int, str]
 
-SCHEMES: Tuple[Scheme, ...] = get_args(Scheme)
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 OUTSIDE = "O"
 # In place of the id of a tag that is unknown.
 MISSING = -1
@@ -36,11 +37,11 @@ _CLOSES = {"BIO": "BI", "BIOES": "ES"}
 class TagSet:
     """The tags of some entity labels under a scheme, with what is legal among them.
 
-    labels (Tuple[str, ...]): The entity labels, each once, none empty. They may contain hyphens.
+    labels (tuple[str, ...]): The entity labels, each once, none empty. They may contain hyphens.
     scheme (Scheme): "BIO" or "BIOES".
     """
 
-    labels: Tuple[str, ...]
+    labels: tuple[str, ...]
     scheme: Scheme = "BIOES"
 
     def __post_init__(self) -> None:
@@ -52,13 +53,13 @@ class TagSet:
             raise ValueError(f"Labels must be non-empty and unique, got {list(self.labels)}.")
 
     @cached_property
-    def tags(self) -> Tuple[str, ...]:
+    def tags(self) -> tuple[str, ...]:
         """All tags in the order of their ids: "O", then for each label its prefixes."""
         prefixes = _PREFIXES[self.scheme]
         return (OUTSIDE, *(f"{prefix}-{label}" for label in self.labels for prefix in prefixes))
 
     @cached_property
-    def ids(self) -> Dict[str, int]:
+    def ids(self) -> dict[str, int]:
         """Tag to id."""
         return {tag: i for i, tag in enumerate(self.tags)}
 
@@ -96,12 +97,12 @@ class TagSet:
         goes_on = unfinished[:, None] & self.continues[None, :] & (label[:, None] == label[None, :])
         return goes_on | (self.legal_ends[:, None] & self.legal_starts[None, :])
 
-    def from_spans(self, spans: Iterable[Span], length: int) -> List[int]:
+    def from_spans(self, spans: Iterable[Span], length: int) -> list[int]:
         """Write spans as one tag id per token.
 
         spans (Iterable[Span]): Non-overlapping spans within the `length` tokens.
         length (int): The number of tokens.
-        RETURNS (List[int]): `length` tag ids.
+        RETURNS (list[int]): `length` tag ids.
         RAISES: ValueError if a span is empty, out of range or overlaps another; KeyError if its
             label is not in the set.
         """
@@ -115,15 +116,15 @@ class TagSet:
             tags[start:end] = self._span_ids(label, end - start)
         return tags
 
-    def to_spans(self, tags: Sequence[int]) -> List[Span]:
+    def to_spans(self, tags: Sequence[int]) -> list[Span]:
         """Read the spans off a legal tag sequence. The inverse of `from_spans`.
 
         tags (Sequence[int]): One tag id per token, legal throughout.
-        RETURNS (List[Span]): The spans in text order.
+        RETURNS (list[Span]): The spans in text order.
         RAISES: ValueError if the tag sequence is not legal.
         """
         self._require_legal(np.asarray(tags, dtype="i8"))
-        spans: List[Span] = []
+        spans: list[Span] = []
         for i, tag in enumerate(tags):
             if self.opens[tag]:
                 spans.append((i, i + 1, self.tags[tag][2:]))
@@ -140,7 +141,7 @@ class TagSet:
         ):
             raise ValueError(f"Illegal tag sequence: {[self.tags[tag] for tag in tags]}.")
 
-    def _span_ids(self, label: str, length: int) -> List[int]:
+    def _span_ids(self, label: str, length: int) -> list[int]:
         ids = self.ids
         if self.scheme == "BIO":
             return [ids[f"B-{label}"]] + [ids[f"I-{label}"]] * (length - 1)
@@ -150,10 +151,10 @@ class TagSet:
 
 
 @lru_cache
-def make_tag_set(labels: Tuple[str, ...], scheme: Scheme) -> TagSet:
+def make_tag_set(labels: tuple[str, ...], scheme: Scheme) -> TagSet:
     """The one `TagSet` of some labels and a scheme, so that its arrays are computed once.
 
-    labels (Tuple[str, ...]): The entity labels.
+    labels (tuple[str, ...]): The entity labels.
     scheme (Scheme): "BIO" or "BIOES".
     RETURNS (TagSet): The tags.
     RAISES: ValueError as `TagSet` does.

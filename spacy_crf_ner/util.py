@@ -1,29 +1,29 @@
 """What more than one room needs: reading lines, atomic writing, `CorpusError`."""
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List, Optional, Union
 
 
 class CorpusError(ValueError):
     """A corpus that cannot be read: the message says where, what is wrong and what to do.
 
     problem (str): What is wrong and what to do about it.
-    path (Union[str, Path]): The file or folder.
-    line (Optional[int]): The line, from 1, where there is one.
+    path (str | Path): The file or folder.
+    line (int | None): The line, from 1, where there is one.
     """
 
-    def __init__(self, problem: str, path: Union[str, Path], line: Optional[int] = None) -> None:
+    def __init__(self, problem: str, path: str | Path, line: int | None = None) -> None:
         where = f"{path}" if line is None else f"{path}, line {line}"
         super().__init__(f"{where}: {problem}")
 
 
-def read_lines(path: Path) -> List[str]:
+def read_lines(path: Path) -> list[str]:
     """Read the lines of a text file.
 
     path (Path): The file.
-    RETURNS (List[str]): Its lines, without line ends and byte order mark.
+    RETURNS (list[str]): Its lines, without line ends and byte order mark.
     RAISES: CorpusError if the file is missing, empty or not UTF-8.
     """
     if not path.is_file():
@@ -31,12 +31,12 @@ def read_lines(path: Path) -> List[str]:
     return decode_lines(path.read_bytes(), path)
 
 
-def decode_lines(data: bytes, path: Union[str, Path]) -> List[str]:
+def decode_lines(data: bytes, path: str | Path) -> list[str]:
     """Decode the content of a text file.
 
     data (bytes): The content.
-    path (Union[str, Path]): What to call it in errors.
-    RETURNS (List[str]): Its lines, without line ends and byte order mark.
+    path (str | Path): What to call it in errors.
+    RETURNS (list[str]): Its lines, without line ends and byte order mark.
     RAISES: CorpusError if it is empty or not UTF-8.
     """
     try:

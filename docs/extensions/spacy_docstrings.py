@@ -10,7 +10,8 @@ extension of Griffe rewrites them in Google's form, for the site only:
 """
 
 import re
-from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 import griffe
 
@@ -34,16 +35,16 @@ class SpacyDocstrings(griffe.Extension):
                 obj.docstring.value = to_google(obj.docstring.value, arguments)
 
 
-def to_google(docstring: str, arguments: Optional[Set[str]] = None) -> str:
+def to_google(docstring: str, arguments: set[str] | None = None) -> str:
     """Rewrite a docstring in Google's form.
 
     docstring (str): The docstring, without indentation.
-    arguments (Optional[Set[str]]): Of a class: those of its items that are arguments of `__init__`.
+    arguments (set[str] | None): Of a class: those of its items that are arguments of `__init__`.
         The others are attributes.
     RETURNS (str): The docstring in Google's form.
     """
     prose, items = _split(docstring)
-    sections: Dict[str, List[str]] = {"Args": [], "Attributes": [], "Returns": [], "Yields": []}
+    sections: dict[str, list[str]] = {"Args": [], "Attributes": [], "Returns": [], "Yields": []}
     errors = []
     for item in items:
         if match := RAISES.fullmatch(item):
@@ -69,16 +70,16 @@ def _walk(obj: griffe.Object) -> Iterator[griffe.Object]:
             yield from _walk(member)
 
 
-def _arguments(cls: griffe.Object) -> Set[str]:
+def _arguments(cls: griffe.Object) -> set[str]:
     """The arguments of the `__init__` that is written in a class, if one is."""
     init = cls.members.get("__init__")
     return {p.name for p in init.parameters} if init and init.lineno else set()
 
 
-def _split(docstring: str) -> Tuple[str, List[str]]:
+def _split(docstring: str) -> tuple[str, list[str]]:
     """The prose of a docstring, and its items, each on one line."""
-    prose: List[str] = []
-    items: List[str] = []
+    prose: list[str] = []
+    items: list[str] = []
     is_item = False
     for line in docstring.splitlines():
         if ITEM.match(line):

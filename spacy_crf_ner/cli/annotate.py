@@ -1,8 +1,9 @@
 """`python -m spacy crf annotate`: entities in new texts."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Iterable, List, Optional
+from typing import Annotated
 
 import typer
 from spacy.tokens import Doc
@@ -30,7 +31,7 @@ def annotate_cli(
         ),
     ],
     output: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--output", "-o", help="Write to a .json (as CLUENER) or .spacy file instead"),
     ] = None,
     n_process: Annotated[int, typer.Option(help="Number of processes")] = 1,
@@ -75,7 +76,7 @@ def mark_entities(doc: Doc, *, colored: bool = False) -> str:
     return "".join([*parts, doc.text[end:]])
 
 
-def _read_texts(source: str) -> List[str]:
+def _read_texts(source: str) -> list[str]:
     if source == "-":
         lines = decode_lines(sys.stdin.buffer.read(), source)
     else:

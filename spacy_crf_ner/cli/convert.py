@@ -1,7 +1,7 @@
 """`python -m spacy crf convert`: a corpus to spaCy's binary format."""
 
 from pathlib import Path
-from typing import Annotated, List
+from typing import Annotated
 
 import spacy
 import typer
@@ -17,7 +17,7 @@ from .errors import exit_with
 
 def convert_cli(
     inputs: Annotated[
-        List[Path], typer.Argument(metavar="INPUT", help="Corpus files, or a folder of them")
+        list[Path], typer.Argument(metavar="INPUT", help="Corpus files, or a folder of them")
     ],
     output: Annotated[
         Path,

@@ -1,8 +1,9 @@
 """`python -m spacy crf distill`: train a student on the soft targets of trained pipelines."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Iterable, List
+from typing import Annotated
 
 import spacy
 import typer
@@ -26,14 +27,14 @@ def distill_cli(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training config")],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for what is trained")],
     raw: Annotated[
-        List[Path],
+        list[Path],
         typer.Option(
             help="Unlabelled texts to learn from as well: a text a line, JSON lines with "
             '"text", or .spacy; can be repeated'
         ),
     ] = [],  # noqa: B006
     also: Annotated[
-        List[str],
+        list[str],
         typer.Option(help="Another teacher; their distributions are averaged; can be repeated"),
     ] = [],  # noqa: B006
     weight: Annotated[

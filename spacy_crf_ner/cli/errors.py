@@ -1,14 +1,14 @@
 """How a command ends when it cannot do what it was asked."""
 
-from typing import NoReturn, Union
+from typing import NoReturn
 
 import typer
 
 
-def exit_with(error: Union[str, Exception]) -> NoReturn:
+def exit_with(error: str | Exception) -> NoReturn:
     """Print what is wrong and exit with code 1.
 
-    error (Union[str, Exception]): What is wrong.
+    error (str | Exception): What is wrong.
     RAISES: typer.Exit.
     """
     # Not through wasabi, which wraps lines and so breaks the file names in them; and on stderr,

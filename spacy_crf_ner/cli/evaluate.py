@@ -1,7 +1,8 @@
 """`python -m spacy crf evaluate`: score a pipeline on a labelled corpus."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterable, Optional
+from typing import Annotated, Any
 
 import srsly
 import typer
@@ -24,14 +25,14 @@ def evaluate_cli(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Pipeline name or folder")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A .spacy file with entities")],
     output: Annotated[
-        Optional[Path], typer.Option("--output", "-o", help="JSON file for the scores")
+        Path | None, typer.Option("--output", "-o", help="JSON file for the scores")
     ] = None,
-    plot: Annotated[Optional[Path], typer.Option(help="Picture for a reliability diagram")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture for a reliability diagram")] = None,
     decoding: Annotated[
-        Optional[Decoding], typer.Option(help="Decoding of crf_ner instead of its own")
+        Decoding | None, typer.Option(help="Decoding of crf_ner instead of its own")
     ] = None,
     threshold: Annotated[
-        Optional[float], typer.Option(min=0, max=1, help="Threshold of crf_ner instead of its own")
+        float | None, typer.Option(min=0, max=1, help="Threshold of crf_ner instead of its own")
     ] = None,
     gpu_id: GpuId = -1,
 ) -> None:
@@ -66,7 +67,7 @@ def _progress(docs: Iterable[Doc], total: int) -> Iterable[Doc]:
     return tqdm(docs, total=total, unit="docs", leave=False, disable=None)
 
 
-def _show(scores: Dict[str, Any]) -> None:
+def _show(scores: dict[str, Any]) -> None:
     support = scores["ents_support"]
     rows = [
         (label, *_percent(prf["p"], prf["r"], prf["f"]), support[label])
@@ -87,5 +88,5 @@ def _show(scores: Dict[str, Any]) -> None:
         msg.info(f"expected calibration error {scores['calibration']['ece']:.4f}")
 
 
-def _percent(*values: Optional[float]) -> tuple:
+def _percent(*values: float | None) -> tuple:
     return tuple("-" if value is None else f"{value * 100:.2f}" for value in values)

@@ -1,7 +1,7 @@
 """`python -m spacy crf summarize`: what trainings with several seeds come to."""
 
 from pathlib import Path
-from typing import Annotated, List
+from typing import Annotated
 
 import typer
 from wasabi import msg
@@ -12,7 +12,7 @@ from .errors import exit_with
 
 def summarize_cli(
     scores: Annotated[
-        List[Path],
+        list[Path],
         typer.Argument(metavar="SCORES...", help="JSON files of `crf evaluate`: NAME-SEED.json"),
     ],
 ) -> None:

@@ -1,7 +1,6 @@
 """The best tag sequences: by score, by probability, or by expected accuracy."""
 
 from dataclasses import replace
-from typing import Tuple
 
 import torch
 from torch import Tensor
@@ -22,12 +21,12 @@ def best_tags(p: Potentials) -> Tensor:
 
 
 @torch.no_grad()
-def k_best_tags(potentials: Potentials, k: int) -> Tuple[Tensor, Tensor]:
+def k_best_tags(potentials: Potentials, k: int) -> tuple[Tensor, Tensor]:
     """The k most probable tag sequences.
 
     potentials (Potentials): The scores.
     k (int): How many, at least 1.
-    RETURNS (Tuple[Tensor, Tensor]): (N, k) int64 tag ids, the best first; and (B, k) float64
+    RETURNS (tuple[Tensor, Tensor]): (N, k) int64 tag ids, the best first; and (B, k) float64
         probabilities, 0 where a sequence has fewer possible tag sequences.
     """
     p = potentials.precise()

@@ -5,7 +5,7 @@ the scores are in. Gradients are analytic: the difference of expected counts of 
 tags (Lafferty et al. 2001).
 """
 
-from typing import Any, Optional, Tuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,7 +60,7 @@ class _LogPartition(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, weights: Tensor) -> Tuple[Optional[Tensor], ...]:
+    def backward(ctx: Any, weights: Tensor) -> tuple[Tensor | None, ...]:
         p: Potentials = ctx.potentials
         return (*_gradients(p, *ctx.passes.posteriors(weights[p.sequences])), None)
 
@@ -77,7 +77,7 @@ class _LogLikelihood(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, weights: Tensor) -> Tuple[Optional[Tensor], ...]:
+    def backward(ctx: Any, weights: Tensor) -> tuple[Tensor | None, ...]:
         p: Potentials = ctx.potentials
         weights = weights[p.sequences]
         tags, pairs = ctx.passes.posteriors(-weights)
@@ -102,7 +102,7 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, weights: Tensor) -> Tuple[Optional[Tensor], ...]:
+    def backward(ctx: Any, weights: Tensor) -> tuple[Tensor | None, ...]:
         p, expected = ctx.potentials, ctx.expected
         tags, pairs = ctx.passes.posteriors(weights[p.sequences])
         tags = tags - weights[p.sequences, None] * expected.tags
@@ -120,7 +120,7 @@ def _expected_scores(p: Potentials, expected: Expectations) -> Tensor:
     return pairs.index_add(0, p.sequences, scores)
 
 
-def _gradients(p: Potentials, tags: Tensor, pairs: Tensor) -> Tuple[Tensor, ...]:
+def _gradients(p: Potentials, tags: Tensor, pairs: Tensor) -> tuple[Tensor, ...]:
     """The gradients by emissions, start, transitions and end, in their precision, from those by the
     tags of each token (N, C) and by pairs of tags (C, C)."""
     return (

@@ -1,6 +1,7 @@
 """`LinearChainCRF`: pytorch-crf's interface over this package's inference."""
 
-from typing import Any, Callable, List, Optional, Tuple
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ class LinearChainCRF(CRF):
 
     num_tags (int): The number of tags C, at least 1.
     batch_first (bool): Whether emissions come as (batch, length, tags) or (length, batch, tags).
-    legal (Optional[Tuple[Tensor, Tensor, Tensor]]): Boolean masks (C,), (C, C) and (C,) of the
+    legal (tuple[Tensor, Tensor, Tensor] | None): Boolean masks (C,), (C, C) and (C,) of the
         legal starts, transitions [from, to] and ends, as in `TagSet`; None allows all. Tag
         sequences with any others have probability 0 and are never decoded.
     RAISES: ValueError for fewer than 1 tag or masks of another shape.
@@ -35,7 +36,7 @@ class LinearChainCRF(CRF):
         num_tags: int,
         batch_first: bool = True,
         *,
-        legal: Optional[Tuple[Tensor, Tensor, Tensor]] = None,
+        legal: tuple[Tensor, Tensor, Tensor] | None = None,
     ) -> None:
         super().__init__(num_tags, batch_first=batch_first)
         shapes = [(num_tags,), (num_tags, num_tags), (num_tags,)]
@@ -50,14 +51,14 @@ class LinearChainCRF(CRF):
         self,
         emissions: Tensor,
         tags: Tensor,
-        mask: Optional[Tensor] = None,
+        mask: Tensor | None = None,
         reduction: str = "sum",
     ) -> Tensor:
         """The conditional log-likelihood of the tags given the emissions.
 
         emissions (Tensor): (batch, length, tags) or (length, batch, tags), see `batch_first`.
         tags (Tensor): (batch, length) or (length, batch) int64.
-        mask (Optional[Tensor]): Shaped like `tags`, bool: True for tokens, False for padding, which
+        mask (Tensor | None): Shaped like `tags`, bool: True for tokens, False for padding, which
             comes after a sequence's tokens. Each sequence has a token. None: no padding.
         reduction (str): "none" for one value a sequence, "sum", "mean" (over sequences) or
             "token_mean".
@@ -68,18 +69,18 @@ class LinearChainCRF(CRF):
             LinearChainCRF._log_likelihood, self, emissions, tags, mask, reduction
         )
 
-    def decode(self, emissions: Tensor, mask: Optional[Tensor] = None) -> List[List[int]]:
+    def decode(self, emissions: Tensor, mask: Tensor | None = None) -> list[list[int]]:
         """The tag sequence with the highest score, for each sequence.
 
         emissions (Tensor): (batch, length, tags) or (length, batch, tags), see `batch_first`.
-        mask (Optional[Tensor]): As for `forward`.
-        RETURNS (List[List[int]]): The tag ids of each sequence's tokens.
+        mask (Tensor | None): As for `forward`.
+        RETURNS (list[list[int]]): The tag ids of each sequence's tokens.
         RAISES: ValueError for shapes that do not fit or a bad mask.
         """
         return _call_uncompiled(LinearChainCRF._decode, self, emissions, mask)
 
     def _log_likelihood(
-        self, emissions: Tensor, tags: Tensor, mask: Optional[Tensor], reduction: str
+        self, emissions: Tensor, tags: Tensor, mask: Tensor | None, reduction: str
     ) -> Tensor:
         self._validate(emissions, tags=tags, mask=mask)
         if reduction not in ("none", "sum", "mean", "token_mean"):
@@ -94,7 +95,7 @@ class LinearChainCRF(CRF):
             return llh.sum()
         return llh.sum() / (len(llh) if reduction == "mean" else tokens.sum())
 
-    def _decode(self, emissions: Tensor, mask: Optional[Tensor]) -> List[List[int]]:
+    def _decode(self, emissions: Tensor, mask: Tensor | None) -> list[list[int]]:
         self._validate(emissions, mask=mask)
         potentials = self._potentials(emissions, self._tokens(emissions, mask))
         tags, ends = best_tags(potentials).tolist(), potentials.lengths.cumsum(0).tolist()
@@ -103,7 +104,7 @@ class LinearChainCRF(CRF):
     def _batch_first(self, x: Tensor) -> Tensor:
         return x if self.batch_first else x.transpose(0, 1)
 
-    def _tokens(self, emissions: Tensor, mask: Optional[Tensor]) -> Tensor:
+    def _tokens(self, emissions: Tensor, mask: Tensor | None) -> Tensor:
         """(batch, length) bool: which tokens there are."""
         if mask is None:
             return self._batch_first(emissions.new_ones(emissions.shape[:2], dtype=torch.bool))
@@ -152,7 +153,7 @@ class _Tokens(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (tokens,) = ctx.saved_tensors
         padded = gradient.new_zeros(ctx.shape)
         padded[tokens] = gradient

@@ -64,8 +64,8 @@ class Posterior:
         self.log_z = self._passes.log_z
 
     def cpu(self) -> "Posterior":
-        """The same on the CPU, for a search in many small steps. On a GPU each step would have to be
-        waited for.
+        """The same on the CPU, for a search in many small steps. On a GPU, each of them would have
+        to be waited for.
 
         RETURNS (Posterior): The posterior.
         """

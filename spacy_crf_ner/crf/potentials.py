@@ -1,8 +1,8 @@
 """The scores that define a linear-chain CRF over a batch of sequences."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Callable, Optional
 
 import torch
 from torch import Tensor
@@ -63,7 +63,7 @@ class Potentials:
         legal_starts: Tensor,
         legal_transitions: Tensor,
         legal_ends: Tensor,
-        allowed: Optional[Tensor] = None,
+        allowed: Tensor | None = None,
     ) -> "Potentials":
         """Forbid tags and transitions: tag sequences with one of them have probability 0 and are
         never decoded.
@@ -71,7 +71,7 @@ class Potentials:
         legal_starts (Tensor): (C,) bool. False forbids the tag for a sequence's first token.
         legal_transitions (Tensor): (C, C) bool. [i, j] False forbids tag j directly after tag i.
         legal_ends (Tensor): (C,) bool. False forbids the tag for a sequence's last token.
-        allowed (Optional[Tensor]): (N, C) bool. [i, j] False forbids tag j for token i.
+        allowed (Tensor | None): (N, C) bool. [i, j] False forbids tag j for token i.
         RETURNS (Potentials): The same scores, with those of what is forbidden set to IMPOSSIBLE.
         """
         return replace(
@@ -99,8 +99,8 @@ class Potentials:
         """Where in the flattened transitions the pairs of neighbouring tags are.
 
         tags (Tensor): (N,) int64, a tag id for each token.
-        RETURNS (Tensor): (N - 1,) int64 indices; meaningless where the second token of a pair is the
-            first of a sequence, see `follows`.
+        RETURNS (Tensor): (N - 1,) int64 indices; meaningless where the second token of a pair is
+            the first of a sequence, see `follows`.
         """
         return tags[:-1] * len(self.start) + tags[1:]
 

@@ -1,7 +1,8 @@
 """The student's side: a pipeline initialized for training on its teachers' soft targets."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import NamedTuple
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
@@ -121,12 +122,12 @@ def distilled_corpus(path: Path) -> Callable[[Language], Iterator[Example]]:
     return read
 
 
-def read_unlabelled(path: Path, nlp: Language) -> List[Doc]:
+def read_unlabelled(path: Path, nlp: Language) -> list[Doc]:
     """Read documents without their annotation.
 
     path (Path): A .spacy file, or a text file with a text a line or JSON lines with "text".
     nlp (Language): The pipeline that tokenizes.
-    RETURNS (List[Doc]): The documents.
+    RETURNS (list[Doc]): The documents.
     RAISES: CorpusError if the file cannot be read.
     """
     if path.suffix != ".spacy":
@@ -138,12 +139,12 @@ def read_unlabelled(path: Path, nlp: Language) -> List[Doc]:
 
 def _warm_start(
     student: Language, teacher: Language, examples: Sequence[Example], progress: Progress
-) -> Tuple[int, bool]:
+) -> tuple[int, bool]:
     mine, theirs = recognizer_of(student, "The student"), recognizer_of(teacher, "The teacher")
     n_tokens = sum(len(eg.predicted) for eg in examples)
     compared = examples[:: n_tokens // COMPARED + 1]
 
-    def batches() -> Iterator[Tuple[List[Doc], List[Doc]]]:
+    def batches() -> Iterator[tuple[list[Doc], list[Doc]]]:
         for batch in minibatch(progress(compared, len(compared)), teacher.batch_size):
             docs = [eg.predicted for eg in batch]
             yield run_before_recognizer(student, docs), run_before_recognizer(teacher, docs)

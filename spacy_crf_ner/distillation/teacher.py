@@ -1,6 +1,6 @@
 """The teacher's side: trained pipelines write their expectations onto a corpus."""
 
-from typing import Iterable, Iterator, List, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from spacy.language import Language
@@ -56,12 +56,12 @@ def recognizer_of(nlp: Language, whose: str) -> CRFEntityRecognizer:
     return next(iter(pipes.values()))
 
 
-def run_before_recognizer(nlp: Language, docs: Sequence[Doc]) -> List[Doc]:
+def run_before_recognizer(nlp: Language, docs: Sequence[Doc]) -> list[Doc]:
     """Copy documents and run the components before the `crf_ner`, such as a transformer.
 
     nlp (Language): The pipeline.
     docs (Sequence[Doc]): The documents.
-    RETURNS (List[Doc]): The copies, with the same tokens.
+    RETURNS (list[Doc]): The copies, with the same tokens.
     """
     copies = [
         Doc(nlp.vocab, [token.text for token in doc], [bool(t.whitespace_) for t in doc])

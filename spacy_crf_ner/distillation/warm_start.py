@@ -1,7 +1,8 @@
 """A student that starts from weights of its teacher."""
 
 from collections import defaultdict
-from typing import Any, Dict, Hashable, Iterable, Iterator, List, Optional, Sequence, Tuple, cast
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 from spacy.tokens import Doc
@@ -31,7 +32,7 @@ def take_embeddings(student: Model, teacher: Model) -> int:
     teacher (Model): The trained network.
     RETURNS (int): How many tables were taken.
     """
-    theirs: Dict[Hashable, List[Model]] = defaultdict(list)
+    theirs: dict[Hashable, list[Model]] = defaultdict(list)
     for key, node in _embeddings(teacher):
         theirs[key].append(node)
     n_taken = 0
@@ -51,7 +52,7 @@ def take_encoder(
     student: Model,
     teacher: Model,
     order: Sequence[int],
-    batches: Iterable[Tuple[List[Doc], List[Doc]]],
+    batches: Iterable[tuple[list[Doc], list[Doc]]],
 ) -> bool:
     """Start a student from all that its teacher has above the embeddings, if both have encoders of
     the same shape that begin with a BiLSTM. The embeddings may differ: the teacher's can have the
@@ -64,7 +65,7 @@ def take_encoder(
     student (Model): The initialized `CRFTagger`, changed in place.
     teacher (Model): The trained `CRFTagger`.
     order (Sequence[int]): (C,) for each tag of the student the id that the teacher has for it.
-    batches (Iterable[Tuple[List[Doc], List[Doc]]]): The same documents for the student and for the
+    batches (Iterable[tuple[list[Doc], list[Doc]]]): The same documents for the student and for the
         teacher, to regress over their tokens; read only if there is something to take.
     RETURNS (bool): Whether it was taken.
     """
@@ -91,13 +92,13 @@ def take_encoder(
     return True
 
 
-def _encoder(model: Model) -> List[Model]:
+def _encoder(model: Model) -> list[Model]:
     """The layers above the embeddings that have parameters."""
     encode = model.get_ref("tok2vec").maybe_get_ref("encode")
     return [node for node in encode.walk() if node.param_names] if encode else []
 
 
-def _shapes(nodes: List[Model]) -> Dict[Tuple[int, str, Optional[int], str], Tuple[int, ...]]:
+def _shapes(nodes: list[Model]) -> dict[tuple[int, str, int | None, str], tuple[int, ...]]:
     """The shapes of all parameters of an encoder, but for those that read its input."""
     return {
         # Attention has the same parameters whatever the number of its heads.
@@ -109,8 +110,8 @@ def _shapes(nodes: List[Model]) -> Dict[Tuple[int, str, Optional[int], str], Tup
 
 
 def _embed(
-    student: Model, teacher: Model, docs: List[Doc], copies: List[Doc]
-) -> Tuple[np.ndarray, np.ndarray]:
+    student: Model, teacher: Model, docs: list[Doc], copies: list[Doc]
+) -> tuple[np.ndarray, np.ndarray]:
     """What the two make of the same tokens: (N, nS) and (N, nT), float64."""
     parts = []
     for model, read in ((student, docs), (teacher, copies)):
@@ -119,7 +120,7 @@ def _embed(
     return parts[0], parts[1]
 
 
-def _regress(batches: Iterable[Tuple[np.ndarray, np.ndarray]]) -> Tuple[np.ndarray, np.ndarray]:
+def _regress(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     """Ridge regression of z (N, nT) on s (N, nS): B (nT, nS) and shift (nT,) of z = B s + shift.
 
     Only sums are kept of the tokens: those of the products of all columns, one of ones included.
@@ -137,7 +138,7 @@ def _regress(batches: Iterable[Tuple[np.ndarray, np.ndarray]]) -> Tuple[np.ndarr
     return B, means[n_inputs:] - B @ means[:n_inputs]
 
 
-def _embeddings(model: Model) -> Iterator[Tuple[Hashable, Model]]:
+def _embeddings(model: Model) -> Iterator[tuple[Hashable, Model]]:
     """The layers that have a table, and what must be the same where they are alike."""
     nodes = list(model.walk())
     # A table knows the column of its feature; which one that is, a layer before it does.

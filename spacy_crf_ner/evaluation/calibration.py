@@ -1,7 +1,8 @@
 """Whether confidences can be trusted: are 80 % of the entities with confidence 0.8 correct?"""
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -24,23 +25,23 @@ class Bin(NamedTuple):
     low (float): The lowest confidence.
     high (float): The highest.
     count (int): How many there are.
-    confidence (Optional[float]): Their mean confidence; None without any.
-    accuracy (Optional[float]): The share of them that is correct; None without any.
+    confidence (float | None): Their mean confidence; None without any.
+    accuracy (float | None): The share of them that is correct; None without any.
     """
 
     low: float
     high: float
     count: int  # type: ignore[assignment]  # hides the method of tuples
-    confidence: Optional[float]
-    accuracy: Optional[float]
+    confidence: float | None
+    accuracy: float | None
 
 
-def reliability(confidences: Sequence[float], correct: Sequence[bool]) -> List[Bin]:
+def reliability(confidences: Sequence[float], correct: Sequence[bool]) -> list[Bin]:
     """Sort entities by confidence into ten bins of equal width.
 
     confidences (Sequence[float]): The confidence of each entity found, from 0 to 1.
     correct (Sequence[bool]): Whether it is correct.
-    RETURNS (List[Bin]): The bins, from low to high.
+    RETURNS (list[Bin]): The bins, from low to high.
     """
     values, right = np.asarray(confidences, dtype=float), np.asarray(correct, dtype=bool)
     index = np.minimum((values * N_BINS).astype(int), N_BINS - 1)
@@ -55,11 +56,11 @@ def reliability(confidences: Sequence[float], correct: Sequence[bool]) -> List[B
     return bins
 
 
-def expected_calibration_error(bins: Sequence[Bin]) -> Optional[float]:
+def expected_calibration_error(bins: Sequence[Bin]) -> float | None:
     """The mean distance of confidence and accuracy (Naeini et al. 2015; Guo et al. 2017).
 
     bins (Sequence[Bin]): What `reliability` returned.
-    RETURNS (Optional[float]): From 0, perfect, to 1; None without any entity.
+    RETURNS (float | None): From 0, perfect, to 1; None without any entity.
     """
     total = sum(b.count for b in bins)
     if not total:
@@ -108,13 +109,13 @@ def fit_temperature(pipe: CRFEntityRecognizer, examples: Iterable[Example]) -> f
     return pipe.temperature * log_temperature.exp().item()
 
 
-def calibrate(nlp: Language, examples: Sequence[Example]) -> Dict[str, float]:
+def calibrate(nlp: Language, examples: Sequence[Example]) -> dict[str, float]:
     """Set the temperature of each `crf_ner` of a pipeline to the one that fits a corpus best.
 
     nlp (Language): The pipeline.
     examples (Sequence[Example]): Examples that it was not trained on; the predicted documents are
         replaced.
-    RETURNS (Dict[str, float]): The temperatures by component.
+    RETURNS (dict[str, float]): The temperatures by component.
     RAISES: ValueError if there is no `crf_ner`, or no annotation to fit a temperature to.
     """
     pipes = crf_pipes(nlp)

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -17,13 +18,13 @@ Progress = Callable[[Iterable[Doc], int], Iterable[Doc]]
 
 def evaluate(
     nlp: Language, examples: Sequence[Example], progress: Progress = lambda docs, _: docs
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Run a pipeline over a labelled corpus and score its entities.
 
     nlp (Language): The pipeline. Its `crf_ner` components, if any, compute confidences from now on.
     examples (Sequence[Example]): The corpus; the predicted documents are replaced.
     progress (Progress): Wraps the documents and their number, such as in a progress bar.
-    RETURNS (Dict[str, Any]): What `pipeline.scorer.score` returns, the number of gold entities of
+    RETURNS (dict[str, Any]): What `pipeline.scorer.score` returns, the number of gold entities of
         each label as "ents_support", and "docs", "words" and "words_per_second"; and if there is a
         `crf_ner`, "calibration" with its expected calibration error "ece" and its "bins".
     """
@@ -47,7 +48,7 @@ def evaluate(
     return scores
 
 
-def _write_confidences(nlp: Language) -> Optional[str]:
+def _write_confidences(nlp: Language) -> str | None:
     """The key in `doc.spans` of the last `crf_ner`; None without any."""
     key = None
     for name, pipe in crf_pipes(nlp).items():
@@ -55,8 +56,8 @@ def _write_confidences(nlp: Language) -> Optional[str]:
     return key
 
 
-def _reliability(examples: Sequence[Example], key: str) -> List[Bin]:
-    found: List[Tuple[float, bool]] = []
+def _reliability(examples: Sequence[Example], key: str) -> list[Bin]:
+    found: list[tuple[float, bool]] = []
     for eg in examples:
         if eg.reference.has_annotation("ENT_IOB"):
             spans = eg.predicted.spans[key]

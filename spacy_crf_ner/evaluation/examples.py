@@ -1,7 +1,6 @@
 """Labelled corpora to evaluate on."""
 
 from pathlib import Path
-from typing import List
 
 from spacy.language import Language
 from spacy.training import Corpus, Example
@@ -9,12 +8,12 @@ from spacy.training import Corpus, Example
 from ..util import CorpusError
 
 
-def read_examples(nlp: Language, path: Path) -> List[Example]:
+def read_examples(nlp: Language, path: Path) -> list[Example]:
     """Read a labelled corpus.
 
     nlp (Language): The pipeline that tokenizes.
     path (Path): A .spacy file.
-    RETURNS (List[Example]): The examples.
+    RETURNS (list[Example]): The examples.
     RAISES: CorpusError if it is no such file, or nothing in it is annotated with entities.
     """
     if not path.is_file():

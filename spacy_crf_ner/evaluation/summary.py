@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 import srsly
 
@@ -23,22 +24,22 @@ class Summary(NamedTuple):
 
     name (str): What they are called.
     seeds (int): How many there are.
-    scores (List[str]): Means and standard deviations, in points, in the order of COLUMNS.
+    scores (list[str]): Means and standard deviations, in points, in the order of COLUMNS.
     """
 
     name: str
     seeds: int
-    scores: List[str]
+    scores: list[str]
 
 
-def summarize_seeds(paths: Sequence[Path]) -> List[Summary]:
+def summarize_seeds(paths: Sequence[Path]) -> list[Summary]:
     """Summarize the scores of several trainings.
 
     paths (Sequence[Path]): JSON files of `spacy crf evaluate`, called NAME-SEED.json.
-    RETURNS (List[Summary]): One for each name, sorted.
+    RETURNS (list[Summary]): One for each name, sorted.
     RAISES: ValueError for a file that cannot be read or lacks a score.
     """
-    groups: Dict[str, List[Dict[str, Any]]] = defaultdict(list)
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for path in paths:
         groups[re.sub(r"-\d+$", "", path.stem)].append(_read(path))
     return [
@@ -49,7 +50,7 @@ def summarize_seeds(paths: Sequence[Path]) -> List[Summary]:
     ]
 
 
-def _read(path: Path) -> Dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         scores = srsly.read_json(path)
     except (OSError, ValueError) as error:
@@ -64,7 +65,7 @@ def _read(path: Path) -> Dict[str, Any]:
     return scores
 
 
-def _show(values: List[float]) -> str:
+def _show(values: list[float]) -> str:
     # None without any entity.
     points = [100 * (value or 0.0) for value in values]
     return f"{mean(points):.2f}" + (f" ± {stdev(points):.2f}" if len(points) > 1 else "")

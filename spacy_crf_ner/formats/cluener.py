@@ -4,8 +4,9 @@ not annotated: its entities are missing, which is not the same as it having none
 """
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Tuple, Union
+from typing import Any
 
 from spacy.tokens import Doc
 
@@ -16,11 +17,11 @@ from .record import Record
 _SHAPE = '{"text": "...", "label": {"TYPE": {"MENTION": [[START, END], ...]}}}'
 
 
-def read_cluener(path: Union[str, Path], lines: List[str]) -> Iterator[Record]:
+def read_cluener(path: str | Path, lines: list[str]) -> Iterator[Record]:
     """Read JSON lines.
 
-    path (Union[str, Path]): The file, for errors and notes.
-    lines (List[str]): Its lines; blank ones are passed over.
+    path (str | Path): The file, for errors and notes.
+    lines (list[str]): Its lines; blank ones are passed over.
     YIELDS (Record): One record a line.
     RAISES: CorpusError if a line isn't JSON, isn't of CLUENER's shape, or has a mention that isn't
         what the text says at its offsets.
@@ -32,13 +33,13 @@ def read_cluener(path: Union[str, Path], lines: List[str]) -> Iterator[Record]:
             yield Record(entry["text"], spans, path, number)
 
 
-def parse_line(path: Union[str, Path], number: int, line: str) -> Dict[str, Any]:
+def parse_line(path: str | Path, number: int, line: str) -> dict[str, Any]:
     """Read a JSON line, its "text" checked, its "label" not.
 
-    path (Union[str, Path]): The file, for errors.
+    path (str | Path): The file, for errors.
     number (int): The line's number in it.
     line (str): The line.
-    RETURNS (Dict[str, Any]): The JSON object.
+    RETURNS (dict[str, Any]): The JSON object.
     RAISES: CorpusError if it isn't a JSON object with a "text".
     """
     try:
@@ -72,13 +73,13 @@ def parse_line(path: Union[str, Path], number: int, line: str) -> Dict[str, Any]
     return entry
 
 
-def to_cluener(doc: Doc) -> Dict[str, Any]:
+def to_cluener(doc: Doc) -> dict[str, Any]:
     """Write a doc's entities as CLUENER does.
 
     doc (Doc): The doc.
-    RETURNS (Dict[str, Any]): The JSON object.
+    RETURNS (dict[str, Any]): The JSON object.
     """
-    label: Dict[str, Dict[str, List[List[int]]]] = {}
+    label: dict[str, dict[str, list[list[int]]]] = {}
     for ent in doc.ents:
         places = label.setdefault(ent.label_, {}).setdefault(ent.text, [])
         places.append([ent.start_char, ent.end_char - 1])
@@ -98,7 +99,7 @@ def write_cluener(path: Path, docs: Iterable[Doc]) -> None:
             file.write(json.dumps(to_cluener(doc), ensure_ascii=False) + "\n")
 
 
-def _unique_keys(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build an object; json itself would silently keep only the last of two equal keys."""
     built = dict(pairs)
     if len(built) < len(pairs):
@@ -108,7 +109,7 @@ def _unique_keys(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     return built
 
 
-def _read_spans(path: Union[str, Path], number: int, entry: Dict[str, Any]) -> List[Span]:
+def _read_spans(path: str | Path, number: int, entry: dict[str, Any]) -> list[Span]:
     try:
         mentions = [
             (label, mention, start, end)

@@ -4,9 +4,9 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Tuple, Union
 
 from ..tags import OUTSIDE, Span
 from ..util import CorpusError
@@ -14,7 +14,7 @@ from .record import BLANK_TOKEN, ILLEGAL_TAGS, Record
 
 # The tags' letters for the first, an inner, the last and the only token of an entity. The first
 # scheme that has all letters of a corpus is the corpus's scheme.
-SCHEMES: Dict[str, str] = {"BIO": "BIIB", "BIOES": "BIES", "BMES": "BMES", "BILUO": "BILU"}
+SCHEMES: dict[str, str] = {"BIO": "BIIB", "BIOES": "BIES", "BMES": "BMES", "BILUO": "BILU"}
 # IOB1 has BIO's letters, but B only where an entity follows another of the same label.
 IOB1 = "IOB1"
 _ALWAYS_OPENS = "BSU"
@@ -30,10 +30,10 @@ class Sentence:
     """Tokens and their tags, as they stand in a file: one a line from `line` on. The first sentence
     of a file or after a `-DOCSTART-` line opens a document."""
 
-    path: Union[str, Path]
+    path: str | Path
     line: int
-    tokens: List[str]
-    tags: List[str]
+    tokens: list[str]
+    tags: list[str]
     opens: bool
 
 
@@ -46,11 +46,11 @@ def count_docstarts(lines: Iterable[str]) -> int:
     return sum(line.startswith(DOCSTART) for line in lines)
 
 
-def read_sentences(path: Union[str, Path], lines: List[str]) -> Iterator[Sentence]:
+def read_sentences(path: str | Path, lines: list[str]) -> Iterator[Sentence]:
     """Read the sentences of a column file.
 
-    path (Union[str, Path]): The file, for errors and notes.
-    lines (List[str]): Its lines.
+    path (str | Path): The file, for errors and notes.
+    lines (list[str]): Its lines.
     YIELDS (Sentence): The sentences. An empty token is one that is white space in the file.
     RAISES: CorpusError if a line has fewer than two columns or not as many as the first.
     """
@@ -86,10 +86,10 @@ def read_sentences(path: Union[str, Path], lines: List[str]) -> Iterator[Sentenc
         yield sentence
 
 
-def find_scheme(sentences: List[Sentence]) -> str:
+def find_scheme(sentences: list[Sentence]) -> str:
     """Find out the tag scheme of a corpus.
 
-    sentences (List[Sentence]): All sentences of the corpus.
+    sentences (list[Sentence]): All sentences of the corpus.
     RETURNS (str): "BIO", "IOB1", "BIOES", "BMES" or "BILUO".
     RAISES: CorpusError if there is a tag that fits no scheme the others fit.
     """
@@ -142,13 +142,13 @@ def _fits(tag: str, letters: str) -> bool:
     return tag == OUTSIDE or (len(letter) == 1 and letter in letters and label != "")
 
 
-def _split(tag: str) -> Tuple[str, str]:
+def _split(tag: str) -> tuple[str, str]:
     # Only at the first hyphen: labels may contain more of them.
     letter, _, label = tag.partition("-")
     return letter, label
 
 
-def _is_iob1(sentences: List[Sentence]) -> bool:
+def _is_iob1(sentences: list[Sentence]) -> bool:
     return all(
         i > 0 and _split(sentence.tags[i - 1])[1] == _split(tag)[1]
         for sentence in sentences
@@ -157,8 +157,8 @@ def _is_iob1(sentences: List[Sentence]) -> bool:
     ) and any(tag != OUTSIDE for sentence in sentences for tag in sentence.tags)
 
 
-def _read_spans(tags: List[str]) -> List[Span]:
-    spans: List[Span] = []
+def _read_spans(tags: list[str]) -> list[Span]:
+    spans: list[Span] = []
     open_label = ""
     for i, tag in enumerate(tags):
         letter, label = _split(tag)
@@ -170,7 +170,7 @@ def _read_spans(tags: List[str]) -> List[Span]:
     return spans
 
 
-def _write_tags(label: str, length: int, scheme: str) -> List[str]:
+def _write_tags(label: str, length: int, scheme: str) -> list[str]:
     first, inner, last, only = tuple(SCHEMES[scheme])
     letters = only if length == 1 else first + inner * (length - 2) + last
     return [f"{letter}-{label}" for letter in letters]

@@ -1,8 +1,8 @@
 """From the files a user names to the docs of each output file."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Optional
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -16,45 +16,45 @@ from .record import Note, Record
 class Conversion:
     """A corpus that is ready to be written.
 
-    sets (Dict[str, CorpusSet]): The sets by name.
-    outputs (Dict[Path, List[Doc]]): The `.spacy` files to write.
-    scheme (Optional[str]): The tag scheme of the column files, if there are any.
-    ignored (List[Path]): The files that are no part of the corpus.
-    remarks (List[str]): What a user should know of how the sets came about.
+    sets (dict[str, CorpusSet]): The sets by name.
+    outputs (dict[Path, list[Doc]]): The `.spacy` files to write.
+    scheme (str | None): The tag scheme of the column files, if there are any.
+    ignored (list[Path]): The files that are no part of the corpus.
+    remarks (list[str]): What a user should know of how the sets came about.
     """
 
-    sets: Dict[str, CorpusSet]
-    outputs: Dict[Path, List[Doc]]
-    scheme: Optional[str]
-    ignored: List[Path]
-    remarks: List[str]
+    sets: dict[str, CorpusSet]
+    outputs: dict[Path, list[Doc]]
+    scheme: str | None
+    ignored: list[Path]
+    remarks: list[str]
 
     @property
-    def notes(self) -> List[Note]:
+    def notes(self) -> list[Note]:
         """What was repaired or skipped, in all sets."""
         return [note for corpus_set in self.sets.values() for note in corpus_set.notes]
 
 
 def load_conversion(
-    inputs: List[Path],
+    inputs: list[Path],
     output: Path,
     nlp: Language,
     *,
     split: float = 0.1,
     seed: int = 0,
     documents: bool = False,
-    progress: Callable[[List[Record]], Iterable[Record]] = iter,
+    progress: Callable[[list[Record]], Iterable[Record]] = iter,
 ) -> Conversion:
     """Read and check a corpus, and lay out what to write where. Nothing is written.
 
-    inputs (List[Path]): Files, or a folder.
+    inputs (list[Path]): Files, or a folder.
     output (Path): A `.spacy` file for everything, or a folder for train, dev and test.
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
     split (float): The share of the training set that becomes the dev set if there is none.
     seed (int): The seed of that split.
     documents (bool): Whether, in column files, the sentences from one `-DOCSTART-` line to the next
         are one document, rather than each for itself.
-    progress (Callable[[List[Record]], Iterable[Record]]): What to iterate over a set's records
+    progress (Callable[[list[Record]], Iterable[Record]]): What to iterate over a set's records
         through, such as a progress bar.
     RETURNS (Conversion): What to write.
     RAISES: CorpusError if there is something wrong with the corpus.

@@ -2,9 +2,10 @@
 
 import random
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Union, cast
+from typing import NamedTuple, cast
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -30,20 +31,20 @@ class Document(NamedTuple):
 class CorpusSet:
     """Documents that belong together.
 
-    documents (List[Document]): The documents, those with an empty text among them.
+    documents (list[Document]): The documents, those with an empty text among them.
     docstarts (int): How many `-DOCSTART-` lines were left out.
     """
 
-    documents: List[Document] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
     docstarts: int = 0
 
     @property
-    def docs(self) -> List[Doc]:
+    def docs(self) -> list[Doc]:
         """The docs that are not empty."""
         return [doc for _, doc in self.documents if len(doc)]
 
     @property
-    def notes(self) -> List[Note]:
+    def notes(self) -> list[Note]:
         """What was repaired or skipped."""
         return [note for record, _ in self.documents for note in record.notes]
 
@@ -57,19 +58,19 @@ class CorpusSet:
 class Corpus:
     """A corpus as read.
 
-    sets (Dict[str, CorpusSet]): The sets by name.
-    scheme (Optional[str]): The tag scheme of its column files, if it has any.
+    sets (dict[str, CorpusSet]): The sets by name.
+    scheme (str | None): The tag scheme of its column files, if it has any.
     """
 
-    sets: Dict[str, CorpusSet]
-    scheme: Optional[str]
+    sets: dict[str, CorpusSet]
+    scheme: str | None
 
 
-def is_json(path: Union[str, Path], lines: List[str]) -> bool:
+def is_json(path: str | Path, lines: list[str]) -> bool:
     """Say whether a file holds JSON lines, by its extension or else by its content.
 
-    path (Union[str, Path]): The file.
-    lines (List[str]): Its lines.
+    path (str | Path): The file.
+    lines (list[str]): Its lines.
     RETURNS (bool): Whether it does.
     """
     first = next((line for line in lines if line.strip()), "")
@@ -78,17 +79,17 @@ def is_json(path: Union[str, Path], lines: List[str]) -> bool:
 
 
 def read_corpus(
-    files: Dict[str, List[Path]],
+    files: dict[str, list[Path]],
     nlp: Language,
-    progress: Callable[[List[Record]], Iterable[Record]] = iter,
+    progress: Callable[[list[Record]], Iterable[Record]] = iter,
     *,
     documents: bool = False,
 ) -> Corpus:
     """Read a corpus. The tag scheme is found out for all of its column files at once.
 
-    files (Dict[str, List[Path]]): The files of each set.
+    files (dict[str, list[Path]]): The files of each set.
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
-    progress (Callable[[List[Record]], Iterable[Record]]): What to iterate over a set's records
+    progress (Callable[[list[Record]], Iterable[Record]]): What to iterate over a set's records
         through, such as a progress bar.
     documents (bool): Whether, in column files, the sentences from one `-DOCSTART-` line to the next
         are one document, rather than each for itself.
@@ -97,7 +98,7 @@ def read_corpus(
         one named "train" has no entities, or a file no `-DOCSTART-` line if there has to be one.
     """
     corpus = Corpus({name: CorpusSet() for name in files}, scheme=None)
-    read: Dict[str, List[Union[Record, Sentence]]] = {name: [] for name in files}
+    read: dict[str, list[Record | Sentence]] = {name: [] for name in files}
     for name, paths in files.items():
         for path in paths:
             lines = read_lines(path)
@@ -118,7 +119,7 @@ def read_corpus(
     if sentences:
         corpus.scheme = find_scheme(sentences)
     for name, items in read.items():
-        records: List[Record] = []
+        records: list[Record] = []
         for item in items:
             if isinstance(item, Sentence):
                 # Where there are sentences, there is a scheme.
@@ -137,10 +138,10 @@ def read_corpus(
     return corpus
 
 
-def require_known_labels(sets: Dict[str, CorpusSet]) -> None:
+def require_known_labels(sets: dict[str, CorpusSet]) -> None:
     """Check that the other sets have no labels that the training set lacks.
 
-    sets (Dict[str, CorpusSet]): The sets, "train" among them.
+    sets (dict[str, CorpusSet]): The sets, "train" among them.
     RAISES: CorpusError that names the labels and where the first one stands.
     """
     known = {ent.label_ for doc in sets["train"].docs for ent in doc.ents}
@@ -163,13 +164,13 @@ def require_known_labels(sets: Dict[str, CorpusSet]) -> None:
             )
 
 
-def split_set(whole: CorpusSet, share: float, seed: int) -> Dict[str, CorpusSet]:
+def split_set(whole: CorpusSet, share: float, seed: int) -> dict[str, CorpusSet]:
     """Split a training set at random into "train" and "dev", each in the order of the whole.
 
     whole (CorpusSet): The set.
     share (float): The share of documents for "dev"; at least one goes to either side.
     seed (int): The seed: the same seed and documents give the same split.
-    RETURNS (Dict[str, CorpusSet]): The two sets.
+    RETURNS (dict[str, CorpusSet]): The two sets.
     RAISES: CorpusError if there are fewer than two documents.
     """
     filled = [i for i, (_, doc) in enumerate(whole.documents) if len(doc)]
@@ -186,7 +187,7 @@ def split_set(whole: CorpusSet, share: float, seed: int) -> Dict[str, CorpusSet]
     return {"train": CorpusSet(train, whole.docstarts), "dev": CorpusSet(dev)}
 
 
-def _require_entities(name: str, corpus_set: CorpusSet, paths: List[Path]) -> None:
+def _require_entities(name: str, corpus_set: CorpusSet, paths: list[Path]) -> None:
     where = ", ".join(str(path) for path in paths)
     if not corpus_set.docs:
         raise CorpusError("no documents are found. Add some, or leave the file out.", where)

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Dict, List, Set, Union, cast
+from typing import cast
 
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
@@ -30,8 +30,8 @@ def to_doc(record: Record, nlp: Language) -> Doc:
     doc = _tokenize(record, nlp)
     if record.spans is None:
         return doc
-    ents: List[Span] = []
-    unknown: Set[int] = set()
+    ents: list[Span] = []
+    unknown: set[int] = set()
     for start, end, label in record.spans:
         if not isinstance(record.text, str):
             ents.append(Span(doc, start, end, label=label))
@@ -49,10 +49,10 @@ def to_doc(record: Record, nlp: Language) -> Doc:
     return doc
 
 
-def write_docbins(sets: Dict[Path, List[Doc]]) -> None:
+def write_docbins(sets: dict[Path, list[Doc]]) -> None:
     """Write docs to `.spacy` files: all of the files, or on failure none.
 
-    sets (Dict[Path, List[Doc]]): The files, with the docs of each.
+    sets (dict[Path, list[Doc]]): The files, with the docs of each.
     """
     with ExitStack() as stack:
         for path, docs in sets.items():
@@ -66,5 +66,5 @@ def _tokenize(record: Record, nlp: Language) -> Doc:
     # Unknown spaces tell spaCy's Corpus to keep these tokens instead of tokenizing a text that
     # was never written like this.
     spaces = [False] * len(record.text) if nlp.lang in UNSPACED_LANGS else None
-    starts: List[Union[bool, int, None]] = [i in record.sentences for i in range(len(record.text))]
+    starts: list[bool | int | None] = [i in record.sentences for i in range(len(record.text))]
     return Doc(nlp.vocab, words=record.text, spaces=spaces, sent_starts=starts)

@@ -1,7 +1,7 @@
 """Which files of what a user names are the corpus, and which set each belongs to."""
 
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import NamedTuple
 
 from ..util import CorpusError
 
@@ -22,24 +22,24 @@ _BESIDE_SUFFIXES = (".md", ".spacy")
 class Found(NamedTuple):
     """Files of a corpus.
 
-    sets (Dict[str, List[Path]]): The files of each set.
-    ignored (List[Path]): What lies in the folders and isn't used.
+    sets (dict[str, list[Path]]): The files of each set.
+    ignored (list[Path]): What lies in the folders and isn't used.
     """
 
-    sets: Dict[str, List[Path]]
-    ignored: List[Path]
+    sets: dict[str, list[Path]]
+    ignored: list[Path]
 
 
-def find_files(inputs: List[Path], name: str) -> Found:
+def find_files(inputs: list[Path], name: str) -> Found:
     """Find the files of one set: those named, and those in the folders named.
 
-    inputs (List[Path]): Files and folders.
+    inputs (list[Path]): Files and folders.
     name (str): What to call the set.
     RETURNS (Found): The files.
     RAISES: CorpusError if there are none.
     """
-    files: List[Path] = []
-    ignored: List[Path] = []
+    files: list[Path] = []
+    ignored: list[Path] = []
     for path in inputs:
         if path.is_dir():
             for inner in sorted(path.iterdir()):
@@ -51,18 +51,18 @@ def find_files(inputs: List[Path], name: str) -> Found:
     return Found({name: files}, ignored)
 
 
-def find_sets(inputs: List[Path]) -> Found:
+def find_sets(inputs: list[Path]) -> Found:
     """Find the files of the training, development and test set by their names. A file that is
     named alone is the training set whatever its name.
 
-    inputs (List[Path]): A folder, or files.
+    inputs (list[Path]): A folder, or files.
     RETURNS (Found): The files of the sets "train", "dev" and "test", as far as there are any.
     RAISES: CorpusError if there is no training set, or two files for one set.
     """
     if len(inputs) == 1 and not inputs[0].is_dir():
         return Found({"train": inputs}, [])
     found = find_files(inputs, "all")
-    sets: Dict[str, List[Path]] = {}
+    sets: dict[str, list[Path]] = {}
     ignored = found.ignored
     for path in found.sets["all"]:
         name = _STEMS.get(_stem(path))

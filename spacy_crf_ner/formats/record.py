@@ -1,8 +1,9 @@
 """What every corpus format is read into, and what may be wrong with it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
+from typing import NamedTuple, cast
 
 from ..tags import Span
 
@@ -20,7 +21,7 @@ class Note(NamedTuple):
     """A repair or a skip, and where it was made."""
 
     kind: str
-    path: Union[str, Path]
+    path: str | Path
     line: int
     detail: str
 
@@ -32,21 +33,21 @@ class Note(NamedTuple):
 class Record:
     """One document of a corpus.
 
-    text (Union[str, List[str]]): A text yet to be tokenized, or the tokens.
-    spans (Optional[List[Span]]): The entities, as offsets into `text` (so of characters or of
+    text (str | list[str]): A text yet to be tokenized, or the tokens.
+    spans (list[Span] | None): The entities, as offsets into `text` (so of characters or of
         tokens), end exclusive; None if the document isn't annotated.
-    path (Union[str, Path]): The file it was read from.
+    path (str | Path): The file it was read from.
     line (int): Its line in the file, from 1; of tokens, which have a line each, that of the first.
-    notes (List[Note]): What was repaired or skipped in it.
-    sentences (Dict[int, int]): Where each sentence starts, and its line in the file; a text is one.
+    notes (list[Note]): What was repaired or skipped in it.
+    sentences (dict[int, int]): Where each sentence starts, and its line in the file; a text is one.
     """
 
-    text: Union[str, List[str]]
-    spans: Optional[List[Span]]
-    path: Union[str, Path]
+    text: str | list[str]
+    spans: list[Span] | None
+    path: str | Path
     line: int
-    notes: List[Note] = field(default_factory=list)
-    sentences: Dict[int, int] = field(init=False)
+    notes: list[Note] = field(default_factory=list)
+    sentences: dict[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.sentences = {0: self.line}
@@ -78,8 +79,8 @@ class Record:
         """
         n = len(self.text)
         # Those of tokens are annotated, and their text is a list.
-        cast(List[str], self.text).extend(other.text)
-        spans, more = cast(List[Span], self.spans), cast(List[Span], other.spans)
+        cast(list[str], self.text).extend(other.text)
+        spans, more = cast(list[Span], self.spans), cast(list[Span], other.spans)
         spans += [(start + n, end + n, label) for start, end, label in more]
         self.sentences.update((start + n, line) for start, line in other.sentences.items())
         self.notes += other.notes
@@ -109,8 +110,8 @@ def clean_spans(record: Record) -> None:
         if (start, end) != span[:2]:
             record.note(BLANK_RIM, record.show(span), span[0])
         trimmed.append((start, end, span[2]))
-    kept: List[Span] = []
-    owners: List[Optional[Span]] = [None] * len(record.text)
+    kept: list[Span] = []
+    owners: list[Span | None] = [None] * len(record.text)
     for span in sorted(trimmed, key=lambda span: (span[0] - span[1], span[0])):
         start, end, _ = span
         rival = next(filter(None, owners[start:end]), None)
@@ -122,7 +123,7 @@ def clean_spans(record: Record) -> None:
     record.spans = sorted(kept)
 
 
-def _trim(text: Sequence[str], start: int, end: int) -> Tuple[int, int]:
+def _trim(text: Sequence[str], start: int, end: int) -> tuple[int, int]:
     while start < end and text[start].isspace():
         start += 1
     while start < end and text[end - 1].isspace():

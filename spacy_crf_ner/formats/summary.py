@@ -1,20 +1,19 @@
 """A corpus in figures."""
 
 from collections import Counter
-from typing import Dict, List, Tuple
 
 import numpy as np
 
 from .corpus import CorpusSet
 
-Row = Tuple[str, List[int]]
+Row = tuple[str, list[int]]
 
 
-def summarize(sets: Dict[str, CorpusSet]) -> List[Row]:
+def summarize(sets: dict[str, CorpusSet]) -> list[Row]:
     """Count what is in each set and what was done to it.
 
-    sets (Dict[str, CorpusSet]): The sets, none without documents.
-    RETURNS (List[Row]): What is counted, and the figure for each set.
+    sets (dict[str, CorpusSet]): The sets, none without documents.
+    RETURNS (list[Row]): What is counted, and the figure for each set.
     """
     docs = [corpus_set.docs for corpus_set in sets.values()]
     lengths = [[len(doc) for doc in of_set] for of_set in docs]
@@ -34,7 +33,7 @@ def summarize(sets: Dict[str, CorpusSet]) -> List[Row]:
     ]
 
 
-def _where_any(name: str, figures: List[int]) -> List[Row]:
+def _where_any(name: str, figures: list[int]) -> list[Row]:
     return [(name, figures)] if any(figures) else []
 
 

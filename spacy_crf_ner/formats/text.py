@@ -1,17 +1,17 @@
 """Texts to annotate: a text a line, or JSON lines with a "text"."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, List, Union
 
 from .cluener import parse_line
 from .corpus import is_json
 
 
-def read_texts(path: Union[str, Path], lines: List[str]) -> Iterator[str]:
+def read_texts(path: str | Path, lines: list[str]) -> Iterator[str]:
     """Read texts, whatever their annotation. Blank lines are passed over.
 
-    path (Union[str, Path]): The file, for errors and by its extension for the format.
-    lines (List[str]): Its lines.
+    path (str | Path): The file, for errors and by its extension for the format.
+    lines (list[str]): Its lines.
     YIELDS (str): The texts.
     RAISES: CorpusError if a line of JSON lines isn't a JSON object with a "text".
     """

@@ -1,7 +1,7 @@
 """Self-attention in which no document can see another or its padding."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Callable, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -25,24 +25,24 @@ from .torch_function import apply_torch
 
 
 def SelfAttentionEncoder(
-    encode: Model[List[Floats2d], List[Floats2d]],
+    encode: Model[list[Floats2d], list[Floats2d]],
     heads: int = 1,
     dropout: float = 0.0,
     window: int = 512,
-) -> Model[List[Floats2d], List[Floats2d]]:
+) -> Model[list[Floats2d], list[Floats2d]]:
     """Let each token, as another encoder has encoded it, attend to all of its document: scaled
     dot-product self-attention (Vaswani et al. 2017), added to its input, and LayerNorm.
 
     It has no notion of positions; those are left to the encoder, such as a BiLSTM.
 
-    encode (Model[List[Floats2d], List[Floats2d]]): The encoder that comes before.
+    encode (Model[list[Floats2d], list[Floats2d]]): The encoder that comes before.
     heads (int): How many distributions over the document each token has, each for its own part of
         the width.
     dropout (float): The dropout rate of what is added. `nlp.update` and `spacy train` set their own
         (`training.dropout`).
     window (int): Documents of up to twice as many tokens are attended to whole. See `SelfAttention`
         for longer ones.
-    RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, for `spacy.Tok2Vec.v2`.
+    RETURNS (Model[list[Floats2d], list[Floats2d]]): The encoder, for `spacy.Tok2Vec.v2`.
     RAISES: ValueError for heads that do not divide the width of `encode`, a window below 1, a
         dropout outside [0, 1).
     """
@@ -51,14 +51,14 @@ def SelfAttentionEncoder(
             f"SelfAttentionEncoder: dropout must be at least 0 and below 1, got {dropout}."
         )
     width = encode.get_dim("nO")
-    attention: Model[List[Floats2d], List[Floats2d]] = chain(
+    attention: Model[list[Floats2d], list[Floats2d]] = chain(
         list2ragged(),
         SelfAttention(width, heads, window),
         with_array(Dropout(dropout)),
         ragged2list(),
     )
     # Not around Ragged, which thinc's `residual` strips of its width where there are no tokens.
-    model: Model[List[Floats2d], List[Floats2d]] = chain(
+    model: Model[list[Floats2d], list[Floats2d]] = chain(
         encode, residual(attention), with_array(LayerNorm(width))
     )
     model.set_dim("nO", width)
@@ -100,7 +100,7 @@ def SelfAttention(nO: int, heads: int = 1, window: int = 512) -> Model[Ragged, R
     )
 
 
-def _init(model: Model, X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
+def _init(model: Model, X: Ragged | None = None, Y: Ragged | None = None) -> None:
     width = model.get_dim("nO")
     for name in ("query", "key", "value"):
         model.set_param(name, glorot_uniform_init(model.ops, (width, width)))
@@ -109,7 +109,7 @@ def _init(model: Model, X: Optional[Ragged] = None, Y: Optional[Ragged] = None) 
 
 def _forward(
     model: Model[Ragged, Ragged], X: Ragged, is_train: bool
-) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     if not len(X.dataXd):
         return X, lambda dY: dY
     lengths = np.asarray(model.ops.to_numpy(X.lengths), dtype="i8")
@@ -149,10 +149,10 @@ def _attention(
     queries, keys, values = linear(X, query), linear(X, key), linear(X, value)
     first, last, seen_first, seen_last = blocks.T
     # For each group: the tokens that attend, those that they see, and where the former are.
-    shapes: List[Tuple[int, int]] = []
-    rows: List[np.ndarray] = []
-    visible: List[np.ndarray] = []
-    tokens: List[np.ndarray] = []
+    shapes: list[tuple[int, int]] = []
+    rows: list[np.ndarray] = []
+    visible: list[np.ndarray] = []
+    tokens: list[np.ndarray] = []
     for group in groups_of_similar_length(seen_last - seen_first):
         asking, real = _padded(first[group], last[group])
         seen, can_be_seen = _padded(seen_first[group], seen_last[group])
@@ -162,7 +162,7 @@ def _attention(
         tokens.append(asking[real])
     *on_device, order = to_device([*rows, np.concatenate(tokens).argsort()], X.device)
     masks = to_device(visible, X.device)
-    outputs: List[Tensor] = []
+    outputs: list[Tensor] = []
     for i, (n_blocks, n_seen) in enumerate(shapes):
         asking_rows, seen_rows, real_rows = on_device[3 * i : 3 * i + 3]
         attended = scaled_dot_product_attention(
@@ -176,7 +176,7 @@ def _attention(
     return linear(torch.cat(outputs).index_select(0, order), output)
 
 
-def _padded(first: np.ndarray, last: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+def _padded(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The tokens from each first to before each last, (B, T), and which of them are no padding."""
     tokens = first[:, None] + np.arange((last - first).max())
     real = tokens < last[:, None]

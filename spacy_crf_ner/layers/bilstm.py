@@ -4,10 +4,11 @@ thinc's `PyTorchLSTM`, which `spacy.TorchBiLSTMEncoder.v1` uses, runs the backwa
 the padding first, so that a document's vectors depend on its batch.
 """
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from threading import Lock
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ def BiLSTMEncoder(
     dropout: float = 0.0,
     layer_norm: bool = True,
     precision: Precision = "float32",
-) -> Model[List[Floats2d], List[Floats2d]]:
+) -> Model[list[Floats2d], list[Floats2d]]:
     """Encode each token in the context of its whole document: per layer a bidirectional LSTM
     (Graves and Schmidhuber 2005), LayerNorm and dropout.
 
@@ -52,7 +53,7 @@ def BiLSTMEncoder(
         "bfloat16" is faster on CPUs with AMX (Intel since 2023), and on GPUs if cuDNN is 9.13 or
         newer. On GPUs since Ampere, training in "float32" lets cuDNN round the factors of its
         products to TF32; prediction does not.
-    RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, for `spacy.Tok2Vec.v2`.
+    RETURNS (Model[list[Floats2d], list[Floats2d]]): The encoder, for `spacy.Tok2Vec.v2`.
     RAISES: ValueError for an odd or non-positive width, a depth below 1, a dropout outside [0, 1).
     """
     if width < 2 or width % 2:
@@ -64,19 +65,19 @@ def BiLSTMEncoder(
         raise ValueError(f"BiLSTMEncoder: depth must be at least 1, got {depth}.")
     if not 0 <= dropout < 1:
         raise ValueError(f"BiLSTMEncoder: dropout must be at least 0 and below 1, got {dropout}.")
-    layers: List[Model[Any, Any]] = [list2ragged(), with_array(Dropout(dropout))]
+    layers: list[Model[Any, Any]] = [list2ragged(), with_array(Dropout(dropout))]
     for i in range(depth):
         output: Model[Floats2d, Floats2d] = (
             chain(LayerNorm(width), Dropout(dropout)) if layer_norm else Dropout(dropout)
         )
         layers += [BiLSTM(width, width if i else None, precision), with_array(output)]
-    model: Model[List[Floats2d], List[Floats2d]] = chain(*layers, ragged2list())
+    model: Model[list[Floats2d], list[Floats2d]] = chain(*layers, ragged2list())
     model.set_dim("nO", width)
     return model
 
 
 def BiLSTM(
-    nO: int, nI: Optional[int] = None, precision: Precision = "float32"
+    nO: int, nI: int | None = None, precision: Precision = "float32"
 ) -> Model[Ragged, Ragged]:
     """One bidirectional LSTM layer (Hochreiter and Schmidhuber 1997) over ragged sequences.
 
@@ -85,7 +86,7 @@ def BiLSTM(
     for the biases, but 1 for the forget gate (Jozefowicz et al. 2015).
 
     nO (int): The output width: forward states, then backward states.
-    nI (Optional[int]): The input width; None to infer it.
+    nI (int | None): The input width; None to infer it.
     precision (Literal["float32", "bfloat16"]): What training computes in.
     RETURNS (Model[Ragged, Ragged]): (N, nI) to (N, nO), lengths as they were.
     """
@@ -104,7 +105,7 @@ def BiLSTM(
     )
 
 
-def _init(model: Model, X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
+def _init(model: Model, X: Ragged | None = None, Y: Ragged | None = None) -> None:
     if X is not None and model.has_dim("nI") is None:
         model.set_dim("nI", X.dataXd.shape[-1])
     ops, hidden, width = model.ops, model.get_dim("nO") // 2, model.get_dim("nI")
@@ -122,7 +123,7 @@ def _init(model: Model, X: Optional[Ragged] = None, Y: Optional[Ragged] = None) 
 
 def _forward(
     model: Model[Ragged, Ragged], X: Ragged, is_train: bool
-) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     if not len(X.dataXd):
         return Ragged(model.ops.alloc2f(0, model.get_dim("nO")), X.lengths), lambda dY: X
     function = partial(
@@ -145,11 +146,11 @@ def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters:
     X = X.to(dtype)
     weights = [_direction_weights(parameters, direction, dtype) for direction in DIRECTIONS]
     starts = lengths.cumsum() - lengths
-    shapes: List[Tuple[int, int]] = []
+    shapes: list[tuple[int, int]] = []
     # For each group: the tokens that each direction reads, and where the states of the group's
     # tokens then are.
-    rows: List[np.ndarray] = []
-    tokens: List[np.ndarray] = []
+    rows: list[np.ndarray] = []
+    tokens: list[np.ndarray] = []
     for group in groups_of_similar_length(lengths):
         length, start = lengths[group, None], starts[group, None]
         steps = np.arange(length.max())
@@ -163,7 +164,7 @@ def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters:
         shapes.append(real.shape)
         rows += [forward.ravel(), backward.ravel(), padded[real], mirrored]
     *on_device, order = to_device([*rows, np.concatenate(tokens).argsort()], X.device)
-    outputs: List[Tensor] = []
+    outputs: list[Tensor] = []
     for i, shape in enumerate(shapes):
         read, found = on_device[4 * i : 4 * i + 2], on_device[4 * i + 2 : 4 * i + 4]
         states = [
@@ -175,8 +176,8 @@ def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters:
 
 
 def _direction_weights(
-    parameters: Dict[str, Tensor], direction: str, dtype: torch.dtype
-) -> List[Tensor]:
+    parameters: dict[str, Tensor], direction: str, dtype: torch.dtype
+) -> list[Tensor]:
     """The weights of one direction, one after another in memory: cuDNN would otherwise warn, and
     put them together at each call."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -186,7 +187,7 @@ def _direction_weights(
     return [part.view_as(weight) for part, weight in zip(parts, weights)]
 
 
-def _lstm(inputs: Tensor, weights: List[Tensor]) -> Tensor:
+def _lstm(inputs: Tensor, weights: list[Tensor]) -> Tensor:
     """Run one direction over (B, T, nI) inputs; returns the states, (B * T, H)."""
     zeros = inputs.new_zeros(1, len(inputs), weights[1].shape[1])
     is_train = torch.is_grad_enabled()
@@ -214,7 +215,7 @@ def no_tf32() -> Iterator[None]:
     # torch 2.9 replaced one setting by another, and warns of the old one.
     settings: Any = torch.backends.cudnn
     name: str = "allow_tf32"
-    value: Union[bool, str] = False
+    value: bool | str = False
     if hasattr(settings.rnn, "fp32_precision"):
         settings, name, value = settings.rnn, "fp32_precision", "ieee"
     with TF32_LOCK:

@@ -1,6 +1,7 @@
 """Words by their letters, for alphabetic text: a convolution over the characters of each token."""
 
-from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from spacy.tokens import Doc
@@ -25,7 +26,7 @@ BEGIN, END = "\ufdd0", "\ufdd1"
 
 def CharacterCNN(
     width: int, char_width: int = 32, kernel_sizes: Sequence[int] = (3,), rows: int = 500
-) -> Model[List[Doc], List[Floats2d]]:
+) -> Model[list[Doc], list[Floats2d]]:
     """Embed each token by its characters: a convolution over them and the maximum over the whole
     word (Ma and Hovy 2016; Chiu and Nichols 2016).
 
@@ -37,7 +38,7 @@ def CharacterCNN(
     kernel_sizes (Sequence[int]): How many characters in a row each convolution sees, odd.
     rows (int): The number of rows of the table that characters are hashed into. As in
         `FeatureEmbed`, a few times the size of the alphabet is plenty.
-    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
+    RETURNS (Model[list[Doc], list[Floats2d]]): The embedding.
     RAISES: ValueError for no kernel size or one that is not odd, and for a width that they do not
         divide.
     """
@@ -52,7 +53,7 @@ def CharacterCNN(
             f"{len(kernel_sizes)}; got {width}."
         )
     part = width // len(kernel_sizes)
-    convolutions: List[Model[Ragged, Floats2d]] = [
+    convolutions: list[Model[Ragged, Floats2d]] = [
         chain(expand_window(size // 2), with_array(Linear(part, char_width * size)), reduce_max())
         for size in kernel_sizes
     ]
@@ -60,27 +61,27 @@ def CharacterCNN(
     return _per_word(chain(with_array(characters), concatenate(*convolutions)), width)
 
 
-def _per_word(layer: Model[Ragged, Floats2d], width: int) -> Model[List[Doc], List[Floats2d]]:
+def _per_word(layer: Model[Ragged, Floats2d], width: int) -> Model[list[Doc], list[Floats2d]]:
     """Apply a layer to the characters of each different word, and look up its vector for each
     token.
 
     layer (Model[Ragged, Floats2d]): Code points of W words to (W, width).
     width (int): The output width.
-    RETURNS (Model[List[Doc], List[Floats2d]]): For each document (tokens, width).
+    RETURNS (Model[list[Doc], list[Floats2d]]): For each document (tokens, width).
     """
     return Model(
         f"per_word({layer.name})", _forward, init=_init, layers=[layer], dims={"nO": width}
     )
 
 
-def _init(model: Model, X: Optional[List[Doc]] = None, Y: Optional[List[Floats2d]] = None) -> None:
+def _init(model: Model, X: list[Doc] | None = None, Y: list[Floats2d] | None = None) -> None:
     # All dimensions are known.
     model.layers[0].initialize()
 
 
 def _forward(
-    model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
-) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
+    model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     ops, width = model.ops, model.get_dim("nO")
     lengths = [len(doc) for doc in docs]
     if not sum(lengths):
@@ -91,7 +92,7 @@ def _forward(
     vectors, backprop_words = model.layers[0](_characters(model, words), is_train)
     rows = ops.asarray1i(cast(Ints1d, where))
 
-    def backprop(d_vectors: List[Floats2d]) -> List[Doc]:
+    def backprop(d_vectors: list[Floats2d]) -> list[Doc]:
         d_words = ops.alloc2f(len(words), width)
         ops.scatter_add(d_words, rows, ops.flatten(d_vectors))
         backprop_words(d_words)
@@ -100,7 +101,7 @@ def _forward(
     return unflatten(ops, vectors[rows], lengths), backprop
 
 
-def _characters(model: Model, words: List[str]) -> Ragged:
+def _characters(model: Model, words: list[str]) -> Ragged:
     """The code points of words, each between `BEGIN` and `END`."""
     text = "".join(f"{BEGIN}{word}{END}" for word in words)
     codes = cast(Ints1d, np.frombuffer(text.encode("utf-32-le"), dtype="<u4"))

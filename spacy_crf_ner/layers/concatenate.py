@@ -1,7 +1,5 @@
 """The vectors of several tok2vecs side by side."""
 
-from typing import List
-
 from spacy.tokens import Doc
 from thinc.api import Model, chain, concatenate, ragged2list
 from thinc.types import Floats2d, Ragged
@@ -10,17 +8,17 @@ from .ragged import list2ragged
 
 
 def Concatenate(
-    *tok2vecs: Model[List[Doc], List[Floats2d]],
-) -> Model[List[Doc], List[Floats2d]]:
+    *tok2vecs: Model[list[Doc], list[Floats2d]],
+) -> Model[list[Doc], list[Floats2d]]:
     """Concatenate the vectors that several tok2vecs give each token.
 
     Thinc's `concatenate.v1` fails if a TransformerListener is one of them and a document has no
     tokens: the listener gives it an array not only without rows, but also without columns.
 
-    tok2vecs (Model[List[Doc], List[Floats2d]]): The tok2vecs, also listeners.
-    RETURNS (Model[List[Doc], List[Floats2d]]): Vectors as wide as all of theirs together.
+    tok2vecs (Model[list[Doc], list[Floats2d]]): The tok2vecs, also listeners.
+    RETURNS (Model[list[Doc], list[Floats2d]]): Vectors as wide as all of theirs together.
     """
-    side_by_side: Model[List[Doc], Ragged] = concatenate(
+    side_by_side: Model[list[Doc], Ragged] = concatenate(
         *(chain(tok2vec, list2ragged()) for tok2vec in tok2vecs)
     )
     return chain(side_by_side, ragged2list())

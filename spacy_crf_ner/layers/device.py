@@ -1,7 +1,7 @@
 """The device that a model is on: what is copied to it, its memory, and who may use it."""
 
 import os
-from typing import Any, Union, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -32,12 +32,12 @@ def share_gpu_memory() -> None:
         CupyOps.xp.get_default_memory_pool().free_all_blocks()
 
 
-def use_device(ops: Ops, weights: Union[FloatsXd, Tensor]) -> None:
+def use_device(ops: Ops, weights: FloatsXd | Tensor) -> None:
     """Make a model's device the current one of this thread. Thinc, cupy and torch keep one for each
     thread, and a new thread begins with the CPU and the first GPU.
 
     ops (Ops): The model's.
-    weights (Union[FloatsXd, Tensor]): Any of its weights.
+    weights (FloatsXd | Tensor): Any of its weights.
     RAISES: RuntimeError for a GPU in a process that was forked off one which uses it.
     """
     if not isinstance(ops, CupyOps):

@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, Callable, List, Tuple, cast
+from typing import Any, cast
 
 import numpy as np
 from spacy.attrs import intify_attr
@@ -26,24 +27,24 @@ NUMERALS = frozenset(
 
 
 def FeatureEmbed(
-    features: List[str], widths: List[int], rows: List[int], feature_dropout: float = 0.0
-) -> Model[List[Doc], List[Floats2d]]:
+    features: list[str], widths: list[int], rows: list[int], feature_dropout: float = 0.0
+) -> Model[list[Doc], list[Floats2d]]:
     """Embed each token by some of its features, each hashed into a table of its own (Svenstrup et
     al. 2017, "Hash Embeddings"), and concatenate.
 
     Made for tokens that are characters, where a word's meaning lies in the neighbours; words work
     as well, with the PREFIX, SUFFIX and SHAPE that spaCy gives them.
 
-    features (List[str]): Names of token attributes of spaCy, such as "NORM" or "SUFFIX", and
+    features (list[str]): Names of token attributes of spaCy, such as "NORM" or "SUFFIX", and
         "BIGRAM_LEFT" / "BIGRAM_RIGHT" (the token with the one before / after it), "PREFIX_n" and
         "SUFFIX_n" (its first or last n characters) and "TYPE" (see `character_types`).
-    widths (List[int]): The width of each feature's vectors.
-    rows (List[int]): The number of rows of each feature's table. Twice the number of frequent
+    widths (list[int]): The width of each feature's vectors.
+    rows (list[int]): The number of rows of each feature's table. Twice the number of frequent
         values is plenty: each value has a sum of four rows, so few share theirs entirely.
     feature_dropout (float): How often each feature of a token is hidden in training, so that the
         model learns to do without: no feature of a rare token can be relied on (after Iyyer et al.
         2015, "Deep Unordered Composition", who hide whole words).
-    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding, of width sum(widths).
+    RETURNS (Model[list[Doc], list[Floats2d]]): The embedding, of width sum(widths).
     RAISES: ValueError for an unknown feature, lists of different lengths or a feature_dropout
         outside [0, 1).
     """
@@ -64,11 +65,11 @@ def FeatureEmbed(
         raise ValueError(
             f"FeatureEmbed: feature_dropout must be at least 0 and below 1, got {feature_dropout}."
         )
-    tables: List[Model[Any, Any]] = [
+    tables: list[Model[Any, Any]] = [
         HashEmbed(width, n_rows, column=i, seed=i + 1)
         for i, (width, n_rows) in enumerate(zip(widths, rows))
     ]
-    model: Model[List[Doc], List[Floats2d]] = chain(
+    model: Model[list[Doc], list[Floats2d]] = chain(
         TokenFeatures(features, feature_dropout),
         list2ragged(),
         with_array(concatenate(*tables) if len(tables) > 1 else tables[0]),
@@ -78,12 +79,12 @@ def FeatureEmbed(
     return model
 
 
-def TokenFeatures(features: List[str], dropout: float = 0.0) -> Model[List[Doc], List[Ints2d]]:
+def TokenFeatures(features: list[str], dropout: float = 0.0) -> Model[list[Doc], list[Ints2d]]:
     """Look up the features of each token.
 
-    features (List[str]): See `FeatureEmbed`.
+    features (list[str]): See `FeatureEmbed`.
     dropout (float): How often each is hidden in training: replaced by 0, the hash of nothing.
-    RETURNS (Model[List[Doc], List[Ints2d]]): For each document (tokens, features) uint64 hashes.
+    RETURNS (Model[list[Doc], list[Ints2d]]): For each document (tokens, features) uint64 hashes.
     """
     # Not "dropout_rate", which `nlp.update` would set to that of the vectors.
     attrs = {"features": features, "feature_dropout": dropout}
@@ -91,8 +92,8 @@ def TokenFeatures(features: List[str], dropout: float = 0.0) -> Model[List[Doc],
 
 
 def _forward(
-    model: Model[List[Doc], List[Ints2d]], docs: List[Doc], is_train: bool
-) -> Tuple[List[Ints2d], Callable[[List[Ints2d]], List[Doc]]]:
+    model: Model[list[Doc], list[Ints2d]], docs: list[Doc], is_train: bool
+) -> tuple[list[Ints2d], Callable[[list[Ints2d]], list[Doc]]]:
     features, dropout = model.attrs["features"], model.attrs["feature_dropout"]
     arrays = [np.stack([_feature(doc, name) for name in features], axis=1) for doc in docs]
     if is_train and dropout:

@@ -1,8 +1,9 @@
 """Embed each token by the words of a lexicon that it is part of."""
 
 import zlib
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Callable, Dict, Iterable, List, Optional, Tuple, cast
+from typing import Optional, cast
 
 import numpy as np
 import srsly
@@ -35,10 +36,10 @@ class Lexicon(Shared):
     """Words and their classes, as a layer keeps them."""
 
     @classmethod
-    def of(cls, entries: Iterable[Tuple[str, str]]) -> "Lexicon":
+    def of(cls, entries: Iterable[tuple[str, str]]) -> "Lexicon":
         """Make a lexicon.
 
-        entries (Iterable[Tuple[str, str]]): Words and their classes; a word may have several.
+        entries (Iterable[tuple[str, str]]): Words and their classes; a word may have several.
         RETURNS (Lexicon): The lexicon.
         """
         return cls._of_texts(join_words(entries))
@@ -48,13 +49,13 @@ class Lexicon(Shared):
         """The lexicon that `spacy_crf_ner.lexicon.set_lexicon` left in a vocab.
 
         vocab (Vocab): The vocab.
-        RETURNS (Optional[Lexicon]): The lexicon, or None if there is none.
+        RETURNS (Lexicon | None): The lexicon, or None if there is none.
         """
         texts = find_lexicon(vocab)
         return None if texts is None else cls._of_texts(texts)
 
     @classmethod
-    def _of_texts(cls, texts: Dict[str, str]) -> "Lexicon":
+    def _of_texts(cls, texts: dict[str, str]) -> "Lexicon":
         return cls.from_bytes(zlib.compress(srsly.msgpack_dumps(texts)))
 
     @cached_property
@@ -66,7 +67,7 @@ class Lexicon(Shared):
 NO_WORDS = Lexicon.of([])
 
 
-def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[List[Doc], List[Floats2d]]:
+def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[list[Doc], list[Floats2d]]:
     """Embed each token by where it stands in which words: a sum of learned vectors, one for each
     class of words, place in the word and length of the word, in tokens, that occurs there.
 
@@ -78,7 +79,7 @@ def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[List[Doc], L
     width (int): The output width.
     feature_dropout (float): How often each word found is hidden in training, so that the model
         learns to do without: the lexicon does not know all names.
-    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding. When it is initialized, it takes the
+    RETURNS (Model[list[Doc], list[Floats2d]]): The embedding. When it is initialized, it takes the
         lexicon that the documents' vocab has, keeps it, and is independent of the vocab from then
         on.
     RAISES: ValueError for a width below 1 or a feature_dropout outside [0, 1).
@@ -105,12 +106,12 @@ def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[List[Doc], L
     )
 
 
-def set_words(model: Model, entries: Iterable[Tuple[str, str]]) -> int:
+def set_words(model: Model, entries: Iterable[tuple[str, str]]) -> int:
     """Give the `LexiconEmbed` layers of a trained network other words, of the classes that they
     were trained with.
 
     model (Model): The network, such as `nlp.get_pipe("crf_ner").model`.
-    entries (Iterable[Tuple[str, str]]): Words and their classes; a word may have several.
+    entries (Iterable[tuple[str, str]]): Words and their classes; a word may have several.
     RETURNS (int): How many layers there are.
     RAISES: ValueError for a class that a layer does not know.
     """
@@ -124,7 +125,7 @@ def set_words(model: Model, entries: Iterable[Tuple[str, str]]) -> int:
 
 
 def _init(
-    model: Model[List[Doc], List[Floats2d]], X: Optional[List[Doc]] = None, Y: object = None
+    model: Model[list[Doc], list[Floats2d]], X: list[Doc] | None = None, Y: object = None
 ) -> None:
     lexicon = Lexicon.in_vocab(X[0].vocab) if X else None
     if lexicon is None:
@@ -136,8 +137,8 @@ def _init(
 
 
 def _forward(
-    model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
-) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
+    model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     ops, W = model.ops, cast(Floats2d, model.get_param("W"))
     lengths = [len(doc) for doc in docs]
     dropout = model.attrs["feature_dropout"] if is_train else 0.0
@@ -147,7 +148,7 @@ def _forward(
     # Not reduce_sum, whose kernel has a GPU waited for.
     ops.scatter_add(Y, tokens, W[features])
 
-    def backprop(dYs: List[Floats2d]) -> List[Doc]:
+    def backprop(dYs: list[Floats2d]) -> list[Doc]:
         dW = ops.alloc2f(*W.shape)
         if len(tokens):
             ops.scatter_add(dW, features, ops.flatten(dYs)[tokens])
@@ -158,8 +159,8 @@ def _forward(
 
 
 def _features(
-    model: Model[List[Doc], List[Floats2d]], docs: List[Doc], dropout: float
-) -> Tuple[np.ndarray, np.ndarray]:
+    model: Model[list[Doc], list[Floats2d]], docs: list[Doc], dropout: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows of W, and for each the token that has it."""
     n_tokens = sum(map(len, docs))
     if not n_tokens:
@@ -187,7 +188,7 @@ def _features(
     return row, token
 
 
-def _matcher(model: Model[List[Doc], List[Floats2d]], vocab: Vocab) -> Matcher:
+def _matcher(model: Model[list[Doc], list[Floats2d]], vocab: Vocab) -> Matcher:
     if not model.attrs["has_lexicon"]:
         # Saved before layers kept their lexicon: the vocab has it, and gives it now.
         lexicon = Lexicon.in_vocab(vocab)
@@ -201,7 +202,7 @@ def _matcher(model: Model[List[Doc], List[Floats2d]], vocab: Vocab) -> Matcher:
     return model.attrs["lexicon"].matcher
 
 
-def _rows_of_classes(matcher: Matcher, classes: List[str]) -> np.ndarray:
+def _rows_of_classes(matcher: Matcher, classes: list[str]) -> np.ndarray:
     """Where the matcher's classes are among those that the model has weights for."""
     new = sorted(set(matcher.classes) - set(classes))
     if new:

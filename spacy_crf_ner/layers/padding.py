@@ -1,6 +1,6 @@
 """What layers need that pad sequences for a while."""
 
-from typing import Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch

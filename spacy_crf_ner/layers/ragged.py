@@ -1,37 +1,38 @@
 """Lists to ragged arrays, with lengths that a CPU can read."""
 
-from typing import Any, Callable, List, Sequence, Tuple, Union, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from thinc.api import Model, Ops
 from thinc.types import Ints1d, Ragged
 
 
-def list2ragged() -> Model[List[Any], Ragged]:
+def list2ragged() -> Model[list[Any], Ragged]:
     """The same as Thinc's `list2ragged.v1`, but the lengths stay on the CPU, where all that reads
     them needs them: each time, a GPU would have to be waited for.
 
-    RETURNS (Model[List[Any], Ragged]): Arrays of any type to their rows, one after another.
+    RETURNS (Model[list[Any], Ragged]): Arrays of any type to their rows, one after another.
     """
     return Model("list2ragged", _forward)
 
 
-def unflatten(ops: Ops, X: Any, lengths: Union[Sequence[int], np.ndarray, Ints1d]) -> List[Any]:
+def unflatten(ops: Ops, X: Any, lengths: Sequence[int] | np.ndarray | Ints1d) -> list[Any]:
     """The same as `Ops.unflatten`, whose types know lengths only as an array of Thinc's.
 
     ops (Ops): Of the device.
-    X (Union[Floats2d, Ints2d]): Rows, one after another.
-    lengths (Union[Sequence[int], np.ndarray, Ints1d]): How many of them belong together, on the
+    X (Floats2d | Ints2d): Rows, one after another.
+    lengths (Sequence[int] | np.ndarray | Ints1d): How many of them belong together, on the
         CPU.
-    RETURNS (List[Union[Floats2d, Ints2d]]): An array for each length.
+    RETURNS (list[Floats2d | Ints2d]): An array for each length.
     """
     return ops.unflatten(X, cast(Ints1d, lengths))
 
 
 def _forward(
-    model: Model[List[Any], Ragged], Xs: List[Any], is_train: bool
-) -> Tuple[Ragged, Callable[[Ragged], List[Any]]]:
-    def backprop(dY: Ragged) -> List[Any]:
+    model: Model[list[Any], Ragged], Xs: list[Any], is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], list[Any]]]:
+    def backprop(dY: Ragged) -> list[Any]:
         return unflatten(model.ops, dY.dataXd, dY.lengths)
 
     lengths = np.array([len(X) for X in Xs], dtype="i")

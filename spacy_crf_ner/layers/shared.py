@@ -1,7 +1,8 @@
 """Data that is never changed, and of which there is one in memory for all who have the same."""
 
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Any, Callable, Tuple, Type, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from thinc.model import Model, deserialize_attr, serialize_attr
@@ -24,7 +25,7 @@ class Shared:
         self.data = data
 
     @classmethod
-    def from_bytes(cls: Type[SharedT], data: bytes) -> SharedT:
+    def from_bytes(cls: type[SharedT], data: bytes) -> SharedT:
         """Make the object of some data, or find the one that there is.
 
         data (bytes): The data.
@@ -39,11 +40,11 @@ class Shared:
     def __deepcopy__(self: SharedT, memo: Any) -> SharedT:
         return self
 
-    def __reduce__(self) -> Tuple[Callable, Tuple[bytes]]:
+    def __reduce__(self) -> tuple[Callable, tuple[bytes]]:
         return type(self).from_bytes, (self.data,)
 
 
-_known: "WeakValueDictionary[Tuple[type, bytes], Any]" = WeakValueDictionary()
+_known: "WeakValueDictionary[tuple[type, bytes], Any]" = WeakValueDictionary()
 
 
 @serialize_attr.register(Shared)

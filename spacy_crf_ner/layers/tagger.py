@@ -1,6 +1,7 @@
 """The network of `crf_ner`: any tok2vec, one linear layer, and the parameters of a CRF."""
 
-from typing import Any, Callable, List, Optional, Tuple, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, with_array, zero_init
@@ -15,22 +16,22 @@ LR_SCALE = "lr_scale"
 
 
 def CRFTagger(
-    tok2vec: Model[List[Doc], List[Floats2d]],
-    nO: Optional[int] = None,
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    nO: int | None = None,
     tok2vec_lr_scale: float = 1.0,
     output_lr_scale: float = 1.0,
     crf_lr_scale: float = 1.0,
-) -> Model[List[Doc], Scores]:
+) -> Model[list[Doc], Scores]:
     """Score the tags of each token from its vector, and the transitions between tags.
 
-    tok2vec (Model[List[Doc], List[Floats2d]]): Any, also a listener.
-    nO (Optional[int]): The number of tags C. The component sets it when it is initialized.
+    tok2vec (Model[list[Doc], list[Floats2d]]): Any, also a listener.
+    nO (int | None): The number of tags C. The component sets it when it is initialized.
     tok2vec_lr_scale (float): The factor of the optimizer's learning rate for the tok2vec. What it
         only listens to learns at the optimizer's own rate: the rate for a pretrained encoder is far
         too low for new weights.
     output_lr_scale (float): The factor of the learning rate for the linear layer.
     crf_lr_scale (float): The factor of the learning rate for the transitions.
-    RETURNS (Model[List[Doc], Scores]): The network.
+    RETURNS (Model[list[Doc], Scores]): The network.
     """
     share_gpu_memory()
     for node in tok2vec.walk():
@@ -42,7 +43,7 @@ def CRFTagger(
     t2v_width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None
     if t2v_width:
         output_layer.set_dim("nI", t2v_width)
-    model: Model[List[Doc], Scores] = chain(tok2vec, list2ragged(), with_array(output_layer), crf)
+    model: Model[list[Doc], Scores] = chain(tok2vec, list2ragged(), with_array(output_layer), crf)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", output_layer)
     model.set_ref("crf", crf)
@@ -50,12 +51,12 @@ def CRFTagger(
     return model
 
 
-def CRF(nO: Optional[int] = None) -> Model[Ragged, Scores]:
+def CRF(nO: int | None = None) -> Model[Ragged, Scores]:
     """The transition scores of a linear-chain CRF, beside emissions that pass unchanged.
 
     Its parameters have the names and shapes of `torchcrf.CRF`. They start at 0: no preference.
 
-    nO (Optional[int]): The number of tags C; None to infer it.
+    nO (int | None): The number of tags C; None to infer it.
     RETURNS (Model[Ragged, Scores]): Emissions (N, C) to scores.
     """
     return Model(
@@ -67,10 +68,10 @@ def CRF(nO: Optional[int] = None) -> Model[Ragged, Scores]:
     )
 
 
-def resize_output(model: Model[List[Doc], Scores], nO: int) -> None:
+def resize_output(model: Model[list[Doc], Scores], nO: int) -> None:
     """Make room for more tags behind the ones there are, whose scores stay the same.
 
-    model (Model[List[Doc], Scores]): A `CRFTagger`.
+    model (Model[list[Doc], Scores]): A `CRFTagger`.
     nO (int): The new number of tags, not below the present one.
     """
     output_layer, crf = model.get_ref("output_layer"), model.get_ref("crf")
@@ -99,7 +100,7 @@ def resize_output(model: Model[List[Doc], Scores], nO: int) -> None:
             node.set_dim("nO", nO, force=True)
 
 
-def _init(model: Model, X: Optional[Ragged] = None, Y: Any = None) -> None:
+def _init(model: Model, X: Ragged | None = None, Y: Any = None) -> None:
     if X is not None and model.has_dim("nO") is None:
         model.set_dim("nO", X.dataXd.shape[-1])
     n_tags = model.get_dim("nO")
@@ -110,7 +111,7 @@ def _init(model: Model, X: Optional[Ragged] = None, Y: Any = None) -> None:
 
 def _forward(
     model: Model[Ragged, Scores], X: Ragged, is_train: bool
-) -> Tuple[Scores, Callable[[Scores], Ragged]]:
+) -> tuple[Scores, Callable[[Scores], Ragged]]:
     def backprop(d_scores: Scores) -> Ragged:
         model.inc_grad("start_transitions", d_scores.start)
         model.inc_grad("transitions", d_scores.transitions)

@@ -4,7 +4,8 @@ The weights stay Thinc parameters, so Thinc's optimizers, averages and serialisa
 any others, without a torch module, a shim or a pickle.
 """
 
-from typing import Callable, Tuple, cast
+from collections.abc import Callable
+from typing import cast
 
 import torch
 from thinc.api import Model, torch2xp, xp2torch
@@ -14,14 +15,14 @@ from torch import Tensor
 
 def apply_torch(
     model: Model, function: Callable[..., Tensor], X: ArrayXd, is_train: bool
-) -> Tuple[ArrayXd, Callable[[ArrayXd], ArrayXd]]:
+) -> tuple[ArrayXd, Callable[[ArrayXd], ArrayXd]]:
     """Apply a torch function of an input and of all parameters of a layer.
 
     model (Model): The layer. Its parameters are passed by name.
     function (Callable[..., Tensor]): Called as function(X, **parameters), differentiable.
     X (ArrayXd): The input.
     is_train (bool): Whether backprop will be called.
-    RETURNS (Tuple[ArrayXd, Callable]): The output, and the callback that takes its gradient, adds
+    RETURNS (tuple[ArrayXd, Callable]): The output, and the callback that takes its gradient, adds
         to the gradients of the parameters and returns the gradient of X.
     """
     inputs = xp2torch(X, requires_grad=is_train)

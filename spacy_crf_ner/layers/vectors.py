@@ -1,8 +1,9 @@
 """Pretrained vectors, fine-tuned."""
 
 import unicodedata
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, cast
+from typing import cast
 
 import numpy as np
 import srsly
@@ -66,10 +67,10 @@ class PretrainedVectors(Shared):
         super().__init__(data)
         message = srsly.msgpack_loads(data)
         keys, rows = message["keys"].tolist(), message["rows"].tolist()
-        self._row_of: Dict[int, int] = dict(zip(keys, rows))
+        self._row_of: dict[int, int] = dict(zip(keys, rows))
         # The last row is that of words without a vector.
         self._table = message["table"]
-        self._tables: Dict[str, Floats2d] = {}
+        self._tables: dict[str, Floats2d] = {}
 
     @property
     def width(self) -> int:
@@ -86,10 +87,10 @@ class PretrainedVectors(Shared):
             self._tables[ops.name] = ops.asarray2f(self._table.astype("f4"))
         return self._tables[ops.name]
 
-    def rows(self, words: Sequence[Tuple[int, str]]) -> np.ndarray:
+    def rows(self, words: Sequence[tuple[int, str]]) -> np.ndarray:
         """Find the rows of words, or of their compatibility forms or lower case.
 
-        words (Sequence[Tuple[int, str]]): The hash and the text of each.
+        words (Sequence[tuple[int, str]]): The hash and the text of each.
         RETURNS (np.ndarray): (words,) the rows.
         """
         return np.array([self._row(key, text) for key, text in words], dtype="i")
@@ -102,7 +103,7 @@ class PretrainedVectors(Shared):
         return self._row_of.get(form, self._row_of.get(lower, none))
 
 
-def _keys_and_rows(vocab: Vocab) -> Tuple[np.ndarray, np.ndarray]:
+def _keys_and_rows(vocab: Vocab) -> tuple[np.ndarray, np.ndarray]:
     pairs = np.array(sorted(vocab.vectors.key2row.items()), dtype="u8").reshape(-1, 2)
     return pairs[:, 0].copy(), pairs[:, 1].astype("i4")
 
@@ -112,7 +113,7 @@ NO_VECTORS = PretrainedVectors.in_vocab(Vocab())
 
 def VectorsEmbed(
     width: int, rows: int, token_dropout: float = 0.0
-) -> Model[List[Doc], List[Floats2d]]:
+) -> Model[list[Doc], list[Floats2d]]:
     """Embed each token by the vector that the vocabulary has of it (`initialize.vectors` in a
     config), fine-tuned: what is learned is added. Each token that training meets has a row for
     that; one that it never met keeps its vector and gets what was learned for unknown tokens.
@@ -127,7 +128,7 @@ def VectorsEmbed(
     rows (int): For how many tokens something is learned: those that training meets first.
     token_dropout (float): How often a token counts as unknown in training, which teaches the model
         what to do with those that it will never have met.
-    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
+    RETURNS (Model[list[Doc], list[Floats2d]]): The embedding.
     RAISES: ValueError for a width or rows below 1 or a token_dropout outside [0, 1).
     """
     if width < 1 or rows < 1:
@@ -153,7 +154,7 @@ def VectorsEmbed(
     )
 
 
-def _init(model: Model, X: Optional[List[Doc]] = None, Y: Optional[List[Floats2d]] = None) -> None:
+def _init(model: Model, X: list[Doc] | None = None, Y: list[Floats2d] | None = None) -> None:
     vectors = PretrainedVectors.in_vocab(X[0].vocab) if X else NO_VECTORS
     rows, width = model.get_dim("nV"), vectors.width or model.attrs["width"]
     if vectors.width:
@@ -166,7 +167,7 @@ def _init(model: Model, X: Optional[List[Doc]] = None, Y: Optional[List[Floats2d
     model.set_param("E", learned)
 
 
-def _pretrained(model: Model[List[Doc], List[Floats2d]], vocab: Vocab) -> PretrainedVectors:
+def _pretrained(model: Model[list[Doc], list[Floats2d]], vocab: Vocab) -> PretrainedVectors:
     if not model.attrs["has_vectors"]:
         # Saved before layers kept their vectors: the vocab has them, and gives them now.
         vectors = PretrainedVectors.in_vocab_of_before(vocab)
@@ -181,8 +182,8 @@ def _pretrained(model: Model[List[Doc], List[Floats2d]], vocab: Vocab) -> Pretra
 
 
 def _forward(
-    model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
-) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
+    model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     ops, E = model.ops, cast(Floats2d, model.get_param("E"))
     lengths = [len(doc) for doc in docs]
     keys = np.concatenate([doc.to_array("ORTH") for doc in docs])
@@ -202,7 +203,7 @@ def _forward(
         found = pretrained.rows([(key, strings[key]) for key in tokens.tolist()])
         vectors = vectors + pretrained.table(ops)[ops.asarray1i(cast(Ints1d, found[where]))]
 
-    def backprop(d_vectors: List[Floats2d]) -> List[Doc]:
+    def backprop(d_vectors: list[Floats2d]) -> list[Doc]:
         dE = ops.alloc2f(*E.shape)
         ops.scatter_add(dE, rows, ops.flatten(d_vectors))
         model.inc_grad("E", dE)
@@ -211,7 +212,7 @@ def _forward(
     return unflatten(ops, vectors, lengths), backprop
 
 
-def _rows(index: Dict[int, int], keys: List[int], capacity: int) -> np.ndarray:
+def _rows(index: dict[int, int], keys: list[int], capacity: int) -> np.ndarray:
     """The rows of tokens; new ones for those without, as long as there are less than capacity."""
     for key in keys:
         if len(index) + 1 >= capacity:
@@ -221,6 +222,6 @@ def _rows(index: Dict[int, int], keys: List[int], capacity: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=2**16)
-def _similar_keys(text: str) -> Tuple[int, int]:
+def _similar_keys(text: str) -> tuple[int, int]:
     form = unicodedata.normalize("NFKC", text)
     return hash_string(form), hash_string(form.lower())

@@ -1,20 +1,12 @@
 """The pipe `crf_ner`: documents in, `doc.ents` out."""
 
 import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import (
     Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Optional,
-    Sequence,
-    Tuple,
-    Union,
     cast,
 )
 
@@ -54,18 +46,18 @@ class CRFEntityRecognizer(TrainablePipe):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[List[Doc], Scores],
+        model: Model[list[Doc], Scores],
         name: str = "crf_ner",
         *,
         tag_scheme: Scheme = "BIOES",
         overwrite_ents: bool = False,
-        incorrect_spans_key: Optional[str] = None,
+        incorrect_spans_key: str | None = None,
         decoding: Decoding = "viterbi",
         regularization: Regularization = NO_REGULARIZATION,
-        spans_key: Optional[str] = None,
+        spans_key: str | None = None,
         threshold: float = 0.0,
         extension: str = confidence.NAME,
-        scorer: Optional[Callable] = None,
+        scorer: Callable | None = None,
     ) -> None:
         """Initialize the component; for the arguments see `factory.make_crf_ner`.
 
@@ -92,18 +84,18 @@ class CRFEntityRecognizer(TrainablePipe):
         self.threshold = threshold
         self.extension = extension
         # Set by `nlp.resume_training`, which looks for the attribute.
-        self._rehearsal_model: Optional[Model[List[Doc], Scores]] = None
+        self._rehearsal_model: Model[list[Doc], Scores] | None = None
         # What belongs to the weights and is stored with them.
-        self.cfg: Dict[str, Any] = {"labels": [], "tag_scheme": tag_scheme, "temperature": 1.0}
+        self.cfg: dict[str, Any] = {"labels": [], "tag_scheme": tag_scheme, "temperature": 1.0}
         self.tag_set  # noqa: B018 (an unknown scheme fails here, not at the first document)
 
     @property
-    def labels(self) -> Tuple[str, ...]:
+    def labels(self) -> tuple[str, ...]:
         """The entity labels, in the order of their tags."""
         return tuple(self.cfg["labels"])
 
     @property
-    def label_data(self) -> List[str]:
+    def label_data(self) -> list[str]:
         """The labels as `spacy init labels` writes and `initialize` takes them."""
         return list(self.cfg["labels"])
 
@@ -142,11 +134,11 @@ class CRFEntityRecognizer(TrainablePipe):
         self.vocab.strings.add(label)
         return 1
 
-    def predict(self, docs: Iterable[Doc]) -> List[List[Entity]]:
+    def predict(self, docs: Iterable[Doc]) -> list[list[Entity]]:
         """Find the entities of documents, without modifying them.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (List[List[Entity]]): For each document its entities, in order. They have a
+        RETURNS (list[list[Entity]]): For each document its entities, in order. They have a
             confidence if the settings ask for it; those that the documents had already have none.
         RAISES: ValueError if the component is not initialized (E109).
         """
@@ -189,11 +181,11 @@ class CRFEntityRecognizer(TrainablePipe):
             else:
                 yield from docs
 
-    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[List[Entity]]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[list[Entity]]) -> None:
         """Set `doc.ents` of documents, and their confidences if there are any.
 
         docs (Iterable[Doc]): The documents to modify.
-        scores (Sequence[List[Entity]]): Their entities, as `predict` returns them.
+        scores (Sequence[list[Entity]]): Their entities, as `predict` returns them.
         """
         key = self.spans_key
         for doc, found in zip(docs, scores):
@@ -223,17 +215,17 @@ class CRFEntityRecognizer(TrainablePipe):
         RETURNS (Potentials): The scores, divided by the temperature.
         """
         self._use_device()
-        potentials = to_potentials(self.model.predict(cast(List[Doc], docs)), docs)
+        potentials = to_potentials(self.model.predict(cast(list[Doc], docs)), docs)
         temperature = self.temperature
         # The best tag sequence is the same at any temperature, the confidences are not.
         return potentials if temperature == 1 else potentials.map(lambda x: x / temperature)
 
-    def alternatives(self, doc: Doc, k: int) -> List[Tuple[float, List[Entity]]]:
+    def alternatives(self, doc: Doc, k: int) -> list[tuple[float, list[Entity]]]:
         """The k most probable sets of entities of a document.
 
         doc (Doc): The document; it is not modified.
         k (int): How many, at least 1.
-        RETURNS (List[Tuple[float, List[Entity]]]): At most k, the most probable first, each with
+        RETURNS (list[tuple[float, list[Entity]]]): At most k, the most probable first, each with
             its probability among all possible sets of entities.
         RAISES: ValueError for a k below 1, or if the component is not initialized (E109).
         """
@@ -250,12 +242,12 @@ class CRFEntityRecognizer(TrainablePipe):
             if probability
         ]
 
-    def probable_spans(self, docs: Iterable[Doc], threshold: float) -> List[List[Entity]]:
+    def probable_spans(self, docs: Iterable[Doc], threshold: float) -> list[list[Entity]]:
         """All spans that are entities with at least some probability, in `doc.ents` or not.
 
         docs (Iterable[Doc]): The documents; they are not modified.
         threshold (float): The minimum probability, greater than 0.
-        RETURNS (List[List[Entity]]): For each document its spans by position. They may overlap.
+        RETURNS (list[list[Entity]]): For each document its spans by position. They may overlap.
         RAISES: ValueError if the component is not initialized (E109).
         """
         self._require_initialized()
@@ -265,7 +257,7 @@ class CRFEntityRecognizer(TrainablePipe):
         potentials = constrain(self.potentials(docs), self.tag_set)
         return probable_spans(potentials, self.tag_set, threshold)
 
-    def get_loss(self, examples: Iterable[Example], scores: Scores) -> Tuple[float, Scores]:
+    def get_loss(self, examples: Iterable[Example], scores: Scores) -> tuple[float, Scores]:
         """The loss of a batch, a mean over documents, and its gradient.
 
         It is the negative log-likelihood of the gold tags, see `loss.negative_log_likelihood` for
@@ -274,7 +266,7 @@ class CRFEntityRecognizer(TrainablePipe):
 
         examples (Iterable[Example]): The batch.
         scores (Scores): The output of the model for it.
-        RETURNS (Tuple[float, Scores]): The loss in nats, and its gradient by each part of the
+        RETURNS (tuple[float, Scores]): The loss in nats, and its gradient by each part of the
             scores.
         RAISES: ValueError if a gold label is not one of the component's, if a teacher has other
             tags, or if the loss is not a number (E910).
@@ -292,16 +284,16 @@ class CRFEntityRecognizer(TrainablePipe):
         examples: Iterable[Example],
         *,
         drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
         """Learn from a batch.
 
         examples (Iterable[Example]): The batch.
         drop (float): The dropout rate.
-        sgd (Optional[Optimizer]): The optimizer; without one, gradients add up.
-        losses (Optional[Dict[str, float]]): Losses to add to, by the component's name.
-        RETURNS (Dict[str, float]): The losses.
+        sgd (Optimizer | None): The optimizer; without one, gradients add up.
+        losses (dict[str, float] | None): Losses to add to, by the component's name.
+        RETURNS (dict[str, float]): The losses.
         RAISES: ValueError if the component is not initialized (E109).
         """
         losses = {} if losses is None else losses
@@ -325,18 +317,18 @@ class CRFEntityRecognizer(TrainablePipe):
         examples: Iterable[Example],
         *,
         drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
         """Learn from a batch, annotated or not, to match the model as it was when
         `nlp.resume_training` was called, by the exact cross-entropy between both distributions over
         tag sequences (see `crf.cross_entropy`). Labels added since then had probability 0.
 
         examples (Iterable[Example]): The batch.
         drop (float): The dropout rate.
-        sgd (Optional[Optimizer]): The optimizer; without one, gradients add up.
-        losses (Optional[Dict[str, float]]): Losses to add to, by the component's name.
-        RETURNS (Dict[str, float]): The losses.
+        sgd (Optimizer | None): The optimizer; without one, gradients add up.
+        losses (dict[str, float] | None): Losses to add to, by the component's name.
+        RETURNS (dict[str, float]): The losses.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -370,14 +362,14 @@ class CRFEntityRecognizer(TrainablePipe):
         self,
         get_examples: Callable[[], Iterable[Example]],
         *,
-        nlp: Optional[Language] = None,
-        labels: Optional[Sequence[str]] = None,
+        nlp: Language | None = None,
+        labels: Sequence[str] | None = None,
     ) -> None:
         """Initialize the component for training.
 
         get_examples (Callable[[], Iterable[Example]]): Returns a sample of gold examples.
         nlp (Language): The pipeline.
-        labels (Optional[Sequence[str]]): The labels; without them, those in the examples.
+        labels (Sequence[str] | None): The labels; without them, those in the examples.
         RAISES: ValueError without any label (E143), without any example, or if the model cannot be
             stored as safetensors.
         """
@@ -439,10 +431,10 @@ class CRFEntityRecognizer(TrainablePipe):
         util.from_bytes(bytes_data, deserialize, exclude)
         return self
 
-    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Write the component to a folder: `cfg` and `model.safetensors`.
 
-        path (Union[str, Path]): The folder.
+        path (str | Path): The folder.
         exclude (Iterable[str]): Names of fields to leave out.
         """
         serialize = {
@@ -452,17 +444,15 @@ class CRFEntityRecognizer(TrainablePipe):
         }
         util.to_disk(path, serialize, exclude)
 
-    def from_disk(
-        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
-    ) -> "CRFEntityRecognizer":
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "CRFEntityRecognizer":
         """Load the component from a folder of `to_disk`.
 
-        path (Union[str, Path]): The folder.
+        path (str | Path): The folder.
         exclude (Iterable[str]): Names of fields to leave out.
         RETURNS (CRFEntityRecognizer): The component itself.
         RAISES: ValueError if the weights are no safetensors.
         """
-        deserialize: Dict[str, Callable[[Path], Any]] = {
+        deserialize: dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: self._load_cfg(srsly.read_json(p)),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
             "model.safetensors": lambda p: from_safetensors(self.model, p.read_bytes()),
@@ -470,7 +460,7 @@ class CRFEntityRecognizer(TrainablePipe):
         util.from_disk(path, deserialize, exclude)
         return self
 
-    def _load_cfg(self, cfg: Dict[str, Any]) -> None:
+    def _load_cfg(self, cfg: dict[str, Any]) -> None:
         scheme = cfg.get("tag_scheme", self.cfg["tag_scheme"])
         if scheme != self.cfg["tag_scheme"]:
             logger.warning(
@@ -498,7 +488,7 @@ class CRFEntityRecognizer(TrainablePipe):
 
     def _differentiate(
         self, loss: Tensor, potentials: Potentials, scores: Scores
-    ) -> Tuple[float, Scores]:
+    ) -> tuple[float, Scores]:
         value, gradient = differentiate(loss, potentials, scores)
         if not math.isfinite(value):
             raise ValueError(Errors.E910.format(name=self.name))
@@ -508,16 +498,16 @@ class CRFEntityRecognizer(TrainablePipe):
         use_device(self.model.ops, self.model.get_ref("crf").get_param("transitions"))
 
 
-def crf_pipes(nlp: Language) -> Dict[str, CRFEntityRecognizer]:
+def crf_pipes(nlp: Language) -> dict[str, CRFEntityRecognizer]:
     """The `crf_ner` components of a pipeline.
 
     nlp (Language): The pipeline.
-    RETURNS (Dict[str, CRFEntityRecognizer]): Those that are enabled, by name and in order.
+    RETURNS (dict[str, CRFEntityRecognizer]): Those that are enabled, by name and in order.
     """
     return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, CRFEntityRecognizer)}
 
 
-def _without_kept(doc: Doc, found: List[Entity]) -> List[Entity]:
+def _without_kept(doc: Doc, found: list[Entity]) -> list[Entity]:
     """Remove the confidence of entities that the document had already."""
     kept = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
     return [ent._replace(confidence=None) if ent[:3] in kept else ent for ent in found]

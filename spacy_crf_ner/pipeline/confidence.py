@@ -1,7 +1,7 @@
 """`ent._.confidence`: the probability of an entity, kept on its document."""
 
 from functools import partial
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any
 
 from spacy.tokens import Span
 
@@ -37,31 +37,29 @@ def add_extension(name: str) -> None:
     )
 
 
-def get_confidence(span: Span, *, name: str) -> Optional[float]:
+def get_confidence(span: Span, *, name: str) -> float | None:
     """The confidence of a span.
 
     span (Span): The span.
     name (str): The name of the attribute.
-    RETURNS (Optional[float]): The probability that it is an entity of its label, None if it is not
+    RETURNS (float | None): The probability that it is an entity of its label, None if it is not
         known.
     """
-    user_data: Dict[Any, Any] = span.doc.user_data
+    user_data: dict[Any, Any] = span.doc.user_data
     values = user_data.get(_key(span, name))
     # Documents that were stored by earlier versions have a number.
     return values.get(span.label_) if isinstance(values, dict) else values
 
 
-def set_confidence(
-    span: Span, value: Union[float, Dict[str, Optional[float]], None], *, name: str
-) -> None:
+def set_confidence(span: Span, value: float | dict[str, float | None] | None, *, name: str) -> None:
     """Keep the confidence of a span.
 
     span (Span): The span.
-    value (Union[float, Dict[str, Optional[float]], None]): The probability of its label; or of
+    value (float | dict[str, float | None] | None): The probability of its label; or of
         each label, as it is kept and as `Doc.from_json` sets it.
     name (str): The name of the attribute.
     """
-    data: Dict[Any, Any] = span.doc.user_data
+    data: dict[Any, Any] = span.doc.user_data
     key = _key(span, name)
     if isinstance(value, dict):
         data[key] = value
@@ -70,5 +68,5 @@ def set_confidence(
         data[key] = {**(kept if isinstance(kept, dict) else {}), span.label_: value}
 
 
-def _key(span: Span, name: str) -> Tuple[str, str, int, int]:
+def _key(span: Span, name: str) -> tuple[str, str, int, int]:
     return "._.", name, span.start_char, span.end_char

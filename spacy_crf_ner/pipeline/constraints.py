@@ -1,7 +1,7 @@
 """Which tag sequences are possible: those that are legal, and that fit what a document has."""
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -13,12 +13,12 @@ from ..layers.device import upload
 from ..tags import TagSet
 
 
-def constrain(p: Potentials, tag_set: TagSet, allowed: Optional[np.ndarray] = None) -> Potentials:
+def constrain(p: Potentials, tag_set: TagSet, allowed: np.ndarray | None = None) -> Potentials:
     """Forbid illegal tag sequences, and tags that tokens may not have.
 
     p (Potentials): The scores.
     tag_set (TagSet): The tags.
-    allowed (Optional[np.ndarray]): (N, C) bool: the tags that each token may have; None for all.
+    allowed (np.ndarray | None): (N, C) bool: the tags that each token may have; None for all.
     RETURNS (Potentials): The scores, with those of what is forbidden so low that its probability is
         0.
     """
@@ -27,14 +27,14 @@ def constrain(p: Potentials, tag_set: TagSet, allowed: Optional[np.ndarray] = No
     return p.constrained(*_legal(tag_set, device), allowed=mask)
 
 
-def allowed_tags(docs: Sequence[Doc], tag_set: TagSet, *, keep_ents: bool) -> Optional[np.ndarray]:
+def allowed_tags(docs: Sequence[Doc], tag_set: TagSet, *, keep_ents: bool) -> np.ndarray | None:
     """The tags that each token may have, apart from the legal transitions: white space neither
     opens nor closes an entity, and entities that are kept leave no choice.
 
     docs (Sequence[Doc]): The documents.
     tag_set (TagSet): The tags.
     keep_ents (bool): Whether entities that are there, and tokens blocked for them, stay so.
-    RETURNS (Optional[np.ndarray]): (tokens of all documents, tags) bool; None if all are allowed.
+    RETURNS (np.ndarray | None): (tokens of all documents, tags) bool; None if all are allowed.
     """
     arrays = [doc.to_array(["IS_SPACE", "ENT_IOB"]) for doc in docs]
     # ENT_IOB is odd for the tokens of entities (I 1, B 3) and for blocked ones (3).
@@ -53,7 +53,7 @@ def allowed_tags(docs: Sequence[Doc], tag_set: TagSet, *, keep_ents: bool) -> Op
 
 
 def require_span(
-    allowed: np.ndarray, tag_set: TagSet, start: int, end: int, label: Optional[str]
+    allowed: np.ndarray, tag_set: TagSet, start: int, end: int, label: str | None
 ) -> None:
     """Allow only tag sequences in which exactly these tokens are an entity.
 
@@ -61,7 +61,7 @@ def require_span(
     tag_set (TagSet): The tags.
     start (int): The first token.
     end (int): The one after the last.
-    label (Optional[str]): The entity's label; None for one that is not in the tag set, whose tokens
+    label (str | None): The entity's label; None for one that is not in the tag set, whose tokens
         are O.
     """
     spans = [] if label is None else [(0, end - start, label)]
@@ -71,11 +71,11 @@ def require_span(
     allowed[end : end + 1, tag_set.continues] = False
 
 
-def blocked_tokens(doc: Doc) -> List[int]:
+def blocked_tokens(doc: Doc) -> list[int]:
     """The tokens that spaCy's `doc.set_ents(blocked=...)` keeps free of entities.
 
     doc (Doc): The document.
-    RETURNS (List[int]): Their positions.
+    RETURNS (list[int]): Their positions.
     """
     iob_type = doc.to_array(["ENT_IOB", "ENT_TYPE"])
     return np.flatnonzero((iob_type[:, 0] == 3) & (iob_type[:, 1] == 0)).tolist()
@@ -91,7 +91,7 @@ def _keep_entities(doc: Doc, tag_set: TagSet, allowed: np.ndarray) -> None:
 
 
 @lru_cache
-def _legal(tag_set: TagSet, device: torch.device) -> Tuple[Tensor, Tensor, Tensor]:
+def _legal(tag_set: TagSet, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     return (
         upload(tag_set.legal_starts, device),
         upload(tag_set.legal_transitions, device),

@@ -1,7 +1,8 @@
 """From potentials to entities: decoding, and the exact probabilities of spans."""
 
 from bisect import bisect_right
-from typing import List, Literal, NamedTuple, Optional, Sequence, Tuple, cast
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -20,14 +21,14 @@ class Entity(NamedTuple):
     start (int): Its first token.
     end (int): The one after the last.
     label (str): Its label.
-    confidence (Optional[float]): The probability that exactly these tokens are an entity of this
+    confidence (float | None): The probability that exactly these tokens are an entity of this
         label; None if it was not computed.
     """
 
     start: int
     end: int
     label: str
-    confidence: Optional[float] = None
+    confidence: float | None = None
 
 
 def find_entities(
@@ -37,7 +38,7 @@ def find_entities(
     threshold: float,
     *,
     with_confidence: bool,
-) -> List[List[Entity]]:
+) -> list[list[Entity]]:
     """Decode a batch.
 
     legal (Potentials): The scores of legal tag sequences.
@@ -46,7 +47,7 @@ def find_entities(
     threshold (float): For the decoding "entities", the probability above which an entity is worth
         its risk. The others don't use it.
     with_confidence (bool): Whether the others compute confidences. "entities" always does.
-    RETURNS (List[List[Entity]]): For each sequence its entities, in order.
+    RETURNS (list[list[Entity]]): For each sequence its entities, in order.
     """
     if decoding == "entities":
         return best_entities(legal, tag_set, max(threshold, MIN_THRESHOLD))
@@ -57,13 +58,13 @@ def find_entities(
     return [[Entity(*span) for span in of_sequence] for of_sequence in spans]
 
 
-def split_tags(tags: Tensor, lengths: Tensor, tag_set: TagSet) -> List[List[Span]]:
+def split_tags(tags: Tensor, lengths: Tensor, tag_set: TagSet) -> list[list[Span]]:
     """The spans of each sequence of a batch.
 
     tags (Tensor): (N,) int64 tag ids, legal.
     lengths (Tensor): (B,) int64 on the CPU.
     tag_set (TagSet): The tags.
-    RETURNS (List[List[Span]]): For each sequence its spans, counted from its first token.
+    RETURNS (list[list[Span]]): For each sequence its spans, counted from its first token.
     """
     parts = tags.cpu().split(lengths.tolist())
     return [tag_set.to_spans(part.numpy()) for part in parts]
@@ -71,14 +72,14 @@ def split_tags(tags: Tensor, lengths: Tensor, tag_set: TagSet) -> List[List[Span
 
 def add_confidences(
     legal: Potentials, tags: Tensor, spans: Sequence[Sequence[Span]], tag_set: TagSet
-) -> List[List[Entity]]:
+) -> list[list[Entity]]:
     """Compute the exact probability of each span of a tag sequence.
 
     legal (Potentials): The scores of legal tag sequences.
     tags (Tensor): (N,) int64, the tags.
     spans (Sequence[Sequence[Span]]): Their spans, as of `split_tags`.
     tag_set (TagSet): The tags.
-    RETURNS (List[List[Entity]]): The spans with their confidences.
+    RETURNS (list[list[Entity]]): The spans with their confidences.
     """
     tags = tags.cpu()
     offsets = (legal.lengths.cumsum(0) - legal.lengths).tolist()
@@ -95,7 +96,7 @@ def add_confidences(
     return [[Entity(*span, next(confidences)) for span in of_sequence] for of_sequence in spans]
 
 
-def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> List[List[Entity]]:
+def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> list[list[Entity]]:
     """All spans that are entities with at least some probability, on the best path or not.
 
     From each tag that may open an entity, its continuations are followed as long as they are
@@ -104,7 +105,7 @@ def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> List
     legal (Potentials): The scores of legal tag sequences.
     tag_set (TagSet): The tags.
     threshold (float): The minimum probability, greater than 0.
-    RETURNS (List[List[Entity]]): For each sequence its spans by position, which may overlap.
+    RETURNS (list[list[Entity]]): For each sequence its spans by position, which may overlap.
     RAISES: ValueError for a threshold that is not greater than 0 and at most 1.
     """
     if not 0 < threshold <= 1:
@@ -117,7 +118,7 @@ def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> List
     logs, tokens = marginals[starts, tags].log(), starts
     is_last = torch.zeros(len(marginals), dtype=torch.bool)
     is_last[legal.lengths.cumsum(0)[legal.lengths > 0] - 1] = True
-    found: List[Tuple[int, int, str, float]] = []
+    found: list[tuple[int, int, str, float]] = []
     while len(tokens):
         # (M, C): the probability of each tag of the next token, 0 where there is none.
         more = ~is_last[tokens]
@@ -138,7 +139,7 @@ def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> List
         which, next_tags = (longer.exp() >= threshold).nonzero().T
         logs, starts, tokens = longer[which, next_tags], starts[which], tokens[which] + 1
         tags = next_tags
-    spans: List[List[Entity]] = [[] for _ in legal.lengths]
+    spans: list[list[Entity]] = [[] for _ in legal.lengths]
     offsets = (legal.lengths.cumsum(0) - legal.lengths).tolist()
     sequences = torch.repeat_interleave(legal.lengths).tolist()
     for start, end, label, probability in sorted(found):
@@ -147,7 +148,7 @@ def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> List
     return spans
 
 
-def best_entities(legal: Potentials, tag_set: TagSet, threshold: float) -> List[List[Entity]]:
+def best_entities(legal: Potentials, tag_set: TagSet, threshold: float) -> list[list[Entity]]:
     """The set of spans without overlaps that maximizes the sum of probability - threshold.
 
     It is the one with the highest expected F1 if the threshold is half of that F1 (Lipton et al.
@@ -157,7 +158,7 @@ def best_entities(legal: Potentials, tag_set: TagSet, threshold: float) -> List[
     legal (Potentials): The scores of legal tag sequences.
     tag_set (TagSet): The tags.
     threshold (float): The threshold, greater than 0.
-    RETURNS (List[List[Entity]]): For each sequence its entities, in order.
+    RETURNS (list[list[Entity]]): For each sequence its entities, in order.
     RAISES: ValueError for a threshold that is not greater than 0 and at most 1.
     """
     return [
@@ -165,7 +166,7 @@ def best_entities(legal: Potentials, tag_set: TagSet, threshold: float) -> List[
     ]
 
 
-def _without_overlaps(spans: List[Entity], threshold: float) -> List[Entity]:
+def _without_overlaps(spans: list[Entity], threshold: float) -> list[Entity]:
     """Weighted interval scheduling (Kleinberg and Tardos 2005, 6.1) of spans with confidences."""
     spans = sorted(spans, key=lambda span: span.end)
     ends = [span.end for span in spans]

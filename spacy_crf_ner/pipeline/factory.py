@@ -1,6 +1,6 @@
 """The factory `crf_ner`: its default settings, and what they mean."""
 
-from typing import Callable, List, Optional
+from collections.abc import Callable
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -66,25 +66,25 @@ dropout = 0.0
 def make_crf_ner(
     nlp: Language,
     name: str,
-    model: Model[List[Doc], Scores],
+    model: Model[list[Doc], Scores],
     tag_scheme: Scheme,
     overwrite_ents: bool,
-    incorrect_spans_key: Optional[str],
+    incorrect_spans_key: str | None,
     decoding: Decoding,
     regularization: Regularization,
-    spans_key: Optional[str],
+    spans_key: str | None,
     threshold: float,
     extension: str,
-    scorer: Optional[Callable],
-    extras: Optional[Regularization] = None,
+    scorer: Callable | None,
+    extras: Regularization | None = None,
 ) -> CRFEntityRecognizer:
     """Make a `crf_ner`, an entity recognizer with a linear-chain CRF.
 
-    model (Model[List[Doc], Scores]): The network, such as `spacy_crf_ner.CRFTagger.v2`.
+    model (Model[list[Doc], Scores]): The network, such as `spacy_crf_ner.CRFTagger.v2`.
     tag_scheme (Scheme): "BIOES" or "BIO": how entities are written as tags inside.
     overwrite_ents (bool): Whether to replace the entities that a document already has. If not, they
         stay, and the others are found around them.
-    incorrect_spans_key (Optional[str]): The key in `doc.spans` of gold documents for spans that are
+    incorrect_spans_key (str | None): The key in `doc.spans` of gold documents for spans that are
         known to be no entities, as for spaCy's `ner`. None: there are no such spans.
     decoding (Decoding): "viterbi" for the entities of the most probable tag sequence,
         "minimum_risk" for those of the tag sequence with the highest expected accuracy, or
@@ -92,14 +92,14 @@ def make_crf_ner(
         `threshold`, without overlaps.
     regularization (Regularization): What training adds to the negative log-likelihood, for example
         `spacy_crf_ner.regularization.v1`.
-    spans_key (Optional[str]): The key in `doc.spans` for the entities with their exact
+    spans_key (str | None): The key in `doc.spans` for the entities with their exact
         probabilities as scores, which are also in `ent._.confidence`. None: they are not written.
     threshold (float): The probability below which an entity is left out of `doc.ents`. For the
         decoding "entities", half of the expected F1 is best, and the minimum is 0.01.
     extension (str): The name of the extension attribute for the confidence of spans, if
         "confidence" is already used for something else.
-    scorer (Optional[Callable]): The scoring method.
-    extras (Optional[Regularization]): The name of `regularization` in version 0.1, so that its
+    scorer (Callable | None): The scoring method.
+    extras (Regularization | None): The name of `regularization` in version 0.1, so that its
         pipelines load.
     """
     return CRFEntityRecognizer(

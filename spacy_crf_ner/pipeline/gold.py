@@ -1,7 +1,8 @@
 """Hard targets: gold annotation as tag ids, and the gold entities that cannot be used."""
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Union, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from spacy.tokens import Span
@@ -13,15 +14,15 @@ from ..tags import MISSING, TagSet
 class Survey(NamedTuple):
     """What entities there are in some examples.
 
-    labels (List[str]): Their labels, sorted.
+    labels (list[str]): Their labels, sorted.
     n_ents (int): Their number.
-    misaligned (List[Span]): Those that do not begin and end where tokens of the predicted document
+    misaligned (list[Span]): Those that do not begin and end where tokens of the predicted document
         do, and so become missing annotation.
     """
 
-    labels: List[str]
+    labels: list[str]
     n_ents: int
-    misaligned: List[Span]
+    misaligned: list[Span]
 
 
 class IncorrectSpan(NamedTuple):
@@ -45,8 +46,8 @@ def survey_gold(examples: Iterable[Example]) -> Survey:
     examples (Iterable[Example]): The examples.
     RETURNS (Survey): What was found.
     """
-    labels: Set[str] = set()
-    misaligned: List[Span] = []
+    labels: set[str] = set()
+    misaligned: list[Span] = []
     n_ents = 0
     for eg in examples:
         ents = eg.reference.ents
@@ -76,13 +77,13 @@ def gold_tags(example: Example, tag_set: TagSet) -> np.ndarray:
         ) from None
 
 
-def incorrect_spans(examples: Sequence[Example], key: str, tag_set: TagSet) -> List[IncorrectSpan]:
+def incorrect_spans(examples: Sequence[Example], key: str, tag_set: TagSet) -> list[IncorrectSpan]:
     """The spans that are known to be no entities. One without a label is none of any label.
 
     examples (Sequence[Example]): The batch; the references have the spans.
     key (str): Their key in `doc.spans`.
     tag_set (TagSet): The tags. Spans of other labels are passed over: they cannot be found anyway.
-    RETURNS (List[IncorrectSpan]): The spans that align with the tokens of the predicted documents.
+    RETURNS (list[IncorrectSpan]): The spans that align with the tokens of the predicted documents.
     """
     return [
         IncorrectSpan(i, span.start, span.end, label)
@@ -94,19 +95,19 @@ def incorrect_spans(examples: Sequence[Example], key: str, tag_set: TagSet) -> L
     ]
 
 
-def biluo_tags(example: Example) -> List[Optional[str]]:
+def biluo_tags(example: Example) -> list[str | None]:
     """The same as `example.get_aligned_ner()`, which aligns the tokens at every call, but fast
     where the predicted document has the tokens of the reference: nothing to align.
 
     example (Example): The example.
-    RETURNS (List[Optional[str]]): A BILUO tag for each token of the predicted document, None where
+    RETURNS (list[str | None]): A BILUO tag for each token of the predicted document, None where
         it is not known.
     """
     predicted, reference = example.predicted, example.reference
-    attrs: List[Union[int, str]] = ["ORTH", "ENT_IOB", "IS_SPACE"]
+    attrs: list[int | str] = ["ORTH", "ENT_IOB", "IS_SPACE"]
     orth, iob, is_space = reference.to_array(attrs).T if len(reference) else np.zeros((3, 0))
     if not iob.any() or not np.array_equal(predicted.to_array("ORTH"), orth):
-        return cast(List[Optional[str]], example.get_aligned_ner())
+        return cast(list[str | None], example.get_aligned_ner())
     tags = np.where((iob == 2) | (is_space != 0), "O", cast(Any, None)).tolist()
     for ent in reference.ents:
         label, last = ent.label_, ent.end - 1
@@ -120,8 +121,8 @@ def biluo_tags(example: Example) -> List[Optional[str]]:
 
 
 @lru_cache
-def _biluo_ids(tag_set: TagSet) -> Dict[Optional[str], int]:
-    ids: Dict[Optional[str], int] = {None: MISSING, "O": 0}
+def _biluo_ids(tag_set: TagSet) -> dict[str | None, int]:
+    ids: dict[str | None, int] = {None: MISSING, "O": 0}
     for label in tag_set.labels:
         begin, inside, last = tag_set.from_spans([(0, 3, label)], 3)
         (unit,) = tag_set.from_spans([(0, 1, label)], 1)

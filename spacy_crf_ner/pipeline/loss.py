@@ -1,8 +1,9 @@
 """The loss of `crf_ner`: the negative log-likelihood of the known tags, soft targets, and
 regularization."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import List, NamedTuple, Sequence, Tuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -161,13 +162,13 @@ def token_losses(emissions: Tensor, tags: Tensor, settings: Regularization) -> T
     return losses
 
 
-def divergence(first: Floats2d, second: Floats2d) -> Tuple[float, Floats2d, Floats2d]:
+def divergence(first: Floats2d, second: Floats2d) -> tuple[float, Floats2d, Floats2d]:
     """The divergence between the emissions of two forward passes: the mean of the Kullback-Leibler
     divergences of their distributions in both directions, summed over tokens.
 
     first (Floats2d): (N, C).
     second (Floats2d): (N, C).
-    RETURNS (Tuple[float, Floats2d, Floats2d]): The divergence, in nats, and its gradients.
+    RETURNS (tuple[float, Floats2d, Floats2d]): The divergence, in nats, and its gradients.
     """
     inputs = [xp2torch(emissions, requires_grad=True) for emissions in (first, second)]
     p, q = (F.log_softmax(emissions, 1) for emissions in inputs)
@@ -180,8 +181,8 @@ def _with_spans(legal: Potentials, tag_set: TagSet, spans: Sequence[IncorrectSpa
     """For each span its sequence again, with only the tag sequences that have it as an entity."""
     lengths = legal.lengths.tolist()
     firsts = (legal.lengths.cumsum(0) - legal.lengths).tolist()
-    rows: List[np.ndarray] = []
-    allowed: List[np.ndarray] = []
+    rows: list[np.ndarray] = []
+    allowed: list[np.ndarray] = []
     for sequence, start, end, label in spans:
         rows.append(np.arange(firsts[sequence], firsts[sequence] + lengths[sequence]))
         allowed.append(np.ones((lengths[sequence], len(tag_set)), dtype=bool))

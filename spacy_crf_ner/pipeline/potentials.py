@@ -1,6 +1,7 @@
 """The network's scores as potentials of a CRF, and gradients on their way back."""
 
-from typing import Sequence, Tuple, cast
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 from spacy.tokens import Doc
@@ -29,13 +30,13 @@ def to_potentials(scores: Scores, docs: Sequence[Doc], requires_grad: bool = Fal
     return Potentials(tensors[0], lengths, *tensors[1:])
 
 
-def differentiate(loss: Tensor, potentials: Potentials, scores: Scores) -> Tuple[float, Scores]:
+def differentiate(loss: Tensor, potentials: Potentials, scores: Scores) -> tuple[float, Scores]:
     """Compute the gradient of a loss by scores.
 
     loss (Tensor): A scalar.
     potentials (Potentials): What it was computed from, as of `to_potentials`.
     scores (Scores): The scores.
-    RETURNS (Tuple[float, Scores]): The loss, and its gradient by each part of the scores.
+    RETURNS (tuple[float, Scores]): The loss, and its gradient by each part of the scores.
     """
     p = potentials
     d_emissions, d_start, d_transitions, d_end = torch.autograd.grad(

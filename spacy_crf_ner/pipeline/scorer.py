@@ -1,7 +1,8 @@
 """How predictions are scored: entities by start, end and label; and the tags of single tokens."""
 
 from collections import Counter
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from spacy.scorer import get_ner_prf
 from spacy.training import Example
@@ -9,28 +10,28 @@ from spacy.training import Example
 from .gold import biluo_tags
 
 
-def make_ner_scorer() -> Callable[..., Dict[str, Any]]:
+def make_ner_scorer() -> Callable[..., dict[str, Any]]:
     """RETURNS (Callable): `score`, for the registry of scorers."""
     return score
 
 
-def score(examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+def score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
     """Score entities and the tags of tokens.
 
     examples (Iterable[Example]): The predictions and their reference.
-    RETURNS (Dict[str, Any]): What `score_entities` and `score_tokens` return.
+    RETURNS (dict[str, Any]): What `score_entities` and `score_tokens` return.
     """
     examples = list(examples)
     return {**score_entities(examples, **kwargs), **score_tokens(examples)}
 
 
-def score_entities(examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+def score_entities(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
     """Score entities as spaCy's `ner` does, and their macro average.
 
     Documents without any entity annotation are left out, as there.
 
     examples (Iterable[Example]): The predictions and their reference.
-    RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` over all entities, `ents_per_type` for
+    RETURNS (dict[str, Any]): `ents_p`, `ents_r`, `ents_f` over all entities, `ents_per_type` for
         each label, as `spacy.ner_scorer.v1`; and `ents_macro_f`, the mean F1 of the labels.
     """
     scores = get_ner_prf(examples, **kwargs)
@@ -39,18 +40,18 @@ def score_entities(examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]
     return {**scores, "ents_macro_f": macro}
 
 
-def score_tokens(examples: Iterable[Example]) -> Dict[str, Optional[float]]:
+def score_tokens(examples: Iterable[Example]) -> dict[str, float | None]:
     """Score the BIOES tags of single tokens, as many publications do. These scores are higher than
     those of entities: most tokens are in no entity, and a partly correct entity has correct tokens.
 
     Tokens without annotation are left out.
 
     examples (Iterable[Example]): The predictions and their reference.
-    RETURNS (Dict[str, Optional[float]]): `ents_token_acc`, the share of tokens with the correct
+    RETURNS (dict[str, float | None]): `ents_token_acc`, the share of tokens with the correct
         tag, and `ents_token_macro_f`, the mean F1 of the tags that occur in either; None without
         annotation.
     """
-    pairs: Counter[Tuple[str, str]] = Counter()
+    pairs: Counter[tuple[str, str]] = Counter()
     for eg in examples:
         found = biluo_tags(Example(eg.predicted, eg.predicted))
         pairs.update((gold, tag or "O") for gold, tag in zip(biluo_tags(eg), found) if gold)

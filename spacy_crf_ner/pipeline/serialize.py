@@ -7,7 +7,7 @@ more tensor of bytes. Attributes were once part of that JSON, and may still be i
 """
 
 import base64
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import srsly
@@ -28,7 +28,7 @@ def to_safetensors(model: Model) -> bytes:
     """
     check_storable(model)
     message = model.to_dict()
-    tensors: Dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for i, (node, parameters) in enumerate(zip(model.walk(), message.pop("params"))):
         for name, value in parameters.items():
             if value is not None:
@@ -93,13 +93,13 @@ def check_storable(model: Model) -> None:
                 )
 
 
-def _attrs(structure: Dict[str, Any], tensors: Dict[str, Tensor]) -> List[Dict[str, bytes]]:
+def _attrs(structure: dict[str, Any], tensors: dict[str, Tensor]) -> list[dict[str, bytes]]:
     if ATTRS in structure:
         return [
             {name: base64.b64decode(value) for name, value in attrs.items()}
             for attrs in structure[ATTRS]
         ]
-    attrs: List[Dict[str, bytes]] = [{} for _ in structure["nodes"]]
+    attrs: list[dict[str, bytes]] = [{} for _ in structure["nodes"]]
     for key, tensor in tensors.items():
         i, name = key.split(".", 1)
         if name.startswith(f"{ATTRS}."):
@@ -115,7 +115,7 @@ def _to_bytes(tensor: Tensor) -> bytes:
     return tensor.numpy().tobytes()
 
 
-def _shim_state(node: Model) -> Dict[str, Tensor]:
+def _shim_state(node: Model) -> dict[str, Tensor]:
     """The tensors of a node's torch modules, which share memory with the modules."""
     return {
         f"shim{i}.{name}": value

@@ -1,8 +1,9 @@
 """Soft targets: a teacher's expectations, kept on gold documents and learned from in training
 (Hinton et al. 2015, "Distilling the knowledge in a neural network")."""
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import List, NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -91,12 +92,12 @@ def mix_soft_targets(
 
 
 @lru_cache
-def tag_order(teacher: TagSet, student: TagSet) -> List[int]:
+def tag_order(teacher: TagSet, student: TagSet) -> list[int]:
     """Where the tags of a student are among those of its teacher.
 
     teacher (TagSet): The teacher's tags.
     student (TagSet): The student's tags.
-    RETURNS (List[int]): (C,) for each tag of the student its id in the teacher's tag set.
+    RETURNS (list[int]): (C,) for each tag of the student its id in the teacher's tag set.
     RAISES: ValueError if they do not have the same labels and the same scheme.
     """
     if teacher.scheme != student.scheme:

@@ -1,8 +1,9 @@
 """An update of the network: the forward and backward passes over a batch, and a learning rate for
 each of its parts."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Callable, List, Tuple, cast
+from typing import Any, cast
 
 import numpy as np
 from spacy.tokens import Doc
@@ -16,17 +17,17 @@ from .loss import Regularization, divergence
 
 # The smallest norm of a gradient that is divided by.
 SMALLEST = 1e-30
-Loss = Callable[[Scores], Tuple[float, Scores]]
+Loss = Callable[[Scores], tuple[float, Scores]]
 
 
 def backpropagate(
-    model: Model[List[Doc], Scores], docs: List[Doc], get_loss: Loss, settings: Regularization
+    model: Model[list[Doc], Scores], docs: list[Doc], get_loss: Loss, settings: Regularization
 ) -> float:
     """Run the network forward and backward over a batch, once or, for R-Drop and adversarial
     training, twice.
 
-    model (Model[List[Doc], Scores]): The network, whose parameters get gradients.
-    docs (List[Doc]): The documents.
+    model (Model[list[Doc], Scores]): The network, whose parameters get gradients.
+    docs (list[Doc]): The documents.
     get_loss (Loss): The loss of scores, and its gradient.
     settings (Regularization): Whether there is a second forward pass.
     RETURNS (float): The loss.
@@ -64,7 +65,7 @@ def finish_update(model: Model, optimizer: Optimizer) -> None:
                 node.set_param(name, weights)
 
 
-def _refuse_listeners(model: Model[List[Doc], Scores]) -> None:
+def _refuse_listeners(model: Model[list[Doc], Scores]) -> None:
     """A listener gets its input once for each batch, so the network cannot be run again."""
     for node in model.walk():
         # Their classes' names for their instances, of spaCy's and of spacy-transformers'.
@@ -76,7 +77,7 @@ def _refuse_listeners(model: Model[List[Doc], Scores]) -> None:
 
 
 def _with_other_dropout(
-    model: Model[List[Doc], Scores], docs: List[Doc], get_loss: Loss, alpha: float
+    model: Model[list[Doc], Scores], docs: list[Doc], get_loss: Loss, alpha: float
 ) -> float:
     """Two forward passes with different dropout, whose divergence is part of the loss (R-Drop)."""
     passes = [model.begin_update(docs) for _ in range(2)]
@@ -99,7 +100,7 @@ def _with_other_dropout(
 
 
 def _with_moved_embeddings(
-    model: Model[List[Doc], Scores], docs: List[Doc], get_loss: Loss, epsilon: float
+    model: Model[list[Doc], Scores], docs: list[Doc], get_loss: Loss, epsilon: float
 ) -> float:
     """A second forward pass from embeddings that are moved along the gradient of the first one's
     loss (Miyato et al. 2017)."""
@@ -110,7 +111,7 @@ def _with_moved_embeddings(
             f"such as spacy.Tok2Vec.v2, not '{tok2vec.name}'. Set it to 0."
         )
     vectors, backprop_embed = tok2vec.get_ref("embed").begin_update(docs)
-    rest: Model[List[Floats2d], Scores] = chain(tok2vec.get_ref("encode"), *model.layers[1:])
+    rest: Model[list[Floats2d], Scores] = chain(tok2vec.get_ref("encode"), *model.layers[1:])
     first_loss, first = _pass(rest, vectors, get_loss)
     second_loss, second = _pass(rest, _move(model.ops, vectors, first, epsilon), get_loss)
     # At once, since a listener among the embeddings passes on what it is given first.
@@ -119,16 +120,16 @@ def _with_moved_embeddings(
 
 
 def _pass(
-    model: Model[List[Floats2d], Scores], vectors: List[Floats2d], get_loss: Loss
-) -> Tuple[float, List[Floats2d]]:
+    model: Model[list[Floats2d], Scores], vectors: list[Floats2d], get_loss: Loss
+) -> tuple[float, list[Floats2d]]:
     scores, backprop = model.begin_update(vectors)
     loss, d_scores = get_loss(scores)
     return loss, backprop(d_scores)
 
 
 def _move(
-    ops: Ops, vectors: List[Floats2d], gradients: List[Floats2d], epsilon: float
-) -> List[Floats2d]:
+    ops: Ops, vectors: list[Floats2d], gradients: list[Floats2d], epsilon: float
+) -> list[Floats2d]:
     """Move the vectors of each document along their gradient, all documents at once, since a GPU
     would have to be waited for at each."""
     xp, lengths = ops.xp, np.array([len(rows) for rows in vectors])

@@ -13,7 +13,8 @@ epoch; the corpus is then not shuffled.
 
 import random
 from collections import defaultdict, deque
-from typing import Callable, Deque, Dict, Iterator, List, NamedTuple, Tuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from spacy.language import Language
@@ -23,7 +24,7 @@ from spacy.training import Example
 Augmenter = Callable[[Language, Example], Iterator[Example]]
 # The words of an entity, and whether white space follows each. What follows the last one belongs to
 # the sentence, and is False.
-Mention = Tuple[Tuple[str, bool], ...]
+Mention = tuple[tuple[str, bool], ...]
 
 # How often an entity is replaced, in an example made by mention replacement.
 REPLACED = 0.5
@@ -48,7 +49,7 @@ class TaggedToken(NamedTuple):
 
 
 # Makes other tokens of an example's document and its tokens.
-Vary = Callable[[Doc, List[TaggedToken], random.Random], List[TaggedToken]]
+Vary = Callable[[Doc, list[TaggedToken], random.Random], list[TaggedToken]]
 
 
 def make_mention_replacement(level: float, seed: int = 0) -> Augmenter:
@@ -64,10 +65,10 @@ def make_mention_replacement(level: float, seed: int = 0) -> Augmenter:
     RAISES: ValueError for a level outside [0, 1].
     """
     # For each label a list to draw from, and where in it each mention is.
-    mentions: Dict[str, List[Mention]] = defaultdict(list)
-    places: Dict[str, Dict[Mention, int]] = defaultdict(dict)
+    mentions: dict[str, list[Mention]] = defaultdict(list)
+    places: dict[str, dict[Mention, int]] = defaultdict(dict)
 
-    def vary(doc: Doc, tokens: List[TaggedToken], rng: random.Random) -> List[TaggedToken]:
+    def vary(doc: Doc, tokens: list[TaggedToken], rng: random.Random) -> list[TaggedToken]:
         for ent in doc.ents:
             mention = _mention(ent)
             if mention not in places[ent.label_]:
@@ -105,12 +106,12 @@ def make_character_replacement(level: float, rate: float = 0.1, seed: int = 0) -
     RAISES: ValueError for a level or rate outside [0, 1].
     """
     _check_share("rate", rate)
-    seen: Deque[str] = deque(maxlen=N_TOKENS)
+    seen: deque[str] = deque(maxlen=N_TOKENS)
 
-    def vary(doc: Doc, tokens: List[TaggedToken], rng: random.Random) -> List[TaggedToken]:
+    def vary(doc: Doc, tokens: list[TaggedToken], rng: random.Random) -> list[TaggedToken]:
         outside = [token.tag == "O" and not token.word.isspace() for token in tokens]
         seen.extend(token.word for token, is_outside in zip(tokens, outside) if is_outside)
-        varied: List[TaggedToken] = []
+        varied: list[TaggedToken] = []
         for token, is_outside in zip(tokens, outside):
             if not is_outside or rng.random() >= rate:
                 varied.append(token)
@@ -132,9 +133,9 @@ def make_sentence_concatenation(level: float, seed: int = 0) -> Augmenter:
     RETURNS (Augmenter): The augmenter.
     RAISES: ValueError for a level outside [0, 1].
     """
-    seen: Deque[List[TaggedToken]] = deque(maxlen=N_DOCS)
+    seen: deque[list[TaggedToken]] = deque(maxlen=N_DOCS)
 
-    def vary(doc: Doc, tokens: List[TaggedToken], rng: random.Random) -> List[TaggedToken]:
+    def vary(doc: Doc, tokens: list[TaggedToken], rng: random.Random) -> list[TaggedToken]:
         others = [other for other in seen if other != tokens]
         seen.append(tokens)
         if not others:
@@ -185,14 +186,14 @@ def _make_augmenter(level: float, seed: int, vary: Vary) -> Augmenter:
     return augment
 
 
-def _tagged_tokens(doc: Doc) -> List[TaggedToken]:
+def _tagged_tokens(doc: Doc) -> list[TaggedToken]:
     tags = ["O" if token.ent_iob_ == "O" else "" for token in doc]
     for ent in doc.ents:
         tags[ent.start : ent.end] = _tags(ent.label_, len(ent))
     return [TaggedToken(t.text, bool(t.whitespace_), tag) for t, tag in zip(doc, tags)]
 
 
-def _tags(label: str, length: int) -> List[str]:
+def _tags(label: str, length: int) -> list[str]:
     return [f"B-{label}"] + [f"I-{label}"] * (length - 1)
 
 

@@ -3,8 +3,9 @@ pretrained encoder, or trained on raw texts."""
 
 import re
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 import spacy
@@ -23,7 +24,7 @@ _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 Progress = Callable[[Iterable, str], Iterable]
 
 
-def from_encoder(name_or_path: str, width: int) -> Tuple[List[str], np.ndarray]:
+def from_encoder(name_or_path: str, width: int) -> tuple[list[str], np.ndarray]:
     """Make vectors of the characters in a HuggingFace encoder's vocabulary: their input embeddings,
     reduced to the principal components. The encoder is loaded, from safetensors only, but not run.
 
@@ -32,7 +33,7 @@ def from_encoder(name_or_path: str, width: int) -> Tuple[List[str], np.ndarray]:
 
     name_or_path (str): Name on the hub, or a local folder.
     width (int): The number of components.
-    RETURNS (Tuple[List[str], np.ndarray]): The characters in order of the vocabulary, and a row for
+    RETURNS (tuple[list[str], np.ndarray]): The characters in order of the vocabulary, and a row for
         each. Shape: (characters, width).
     RAISES: ImportError without transformers, OSError if there is no such encoder or no safetensors,
         ValueError if there are not that many components.
@@ -68,7 +69,7 @@ def from_text(
     lang: str = "zh",
     seed: int = 0,
     progress: Progress = lambda items, _: items,
-) -> Tuple[List[str], np.ndarray]:
+) -> tuple[list[str], np.ndarray]:
     """Train vectors on raw texts, by word2vec's skip-gram with negative sampling. The tokens are
     those of spaCy's tokenizer for the language, in Chinese the characters.
 
@@ -78,7 +79,7 @@ def from_text(
     seed (int): The seed. The same seed gives the same vectors.
     progress (Callable[[Iterable, str], Iterable]): What to iterate over texts through, such as a
         progress bar; also given what is being done.
-    RETURNS (Tuple[List[str], np.ndarray]): The tokens, the most frequent first, and a row for each.
+    RETURNS (tuple[list[str], np.ndarray]): The tokens, the most frequent first, and a row for each.
         Shape: (tokens, width).
     RAISES: ImportError without gensim or for an unknown language, CorpusError if the file cannot be
         read or has too little text.
@@ -129,29 +130,29 @@ def write_vectors(path: Path, tokens: Sequence[str], array: np.ndarray) -> None:
 class _Epochs:
     """Sentences that show progress each time they are gone through.
 
-    sentences (List[List[str]]): The sentences.
+    sentences (list[list[str]]): The sentences.
     progress (Callable[[Iterable, str], Iterable]): What shows it.
     """
 
-    def __init__(self, sentences: List[List[str]], progress: Progress) -> None:
+    def __init__(self, sentences: list[list[str]], progress: Progress) -> None:
         self.sentences = sentences
         self.progress = progress
         self.n = 0
 
-    def __iter__(self) -> Iterator[List[str]]:
+    def __iter__(self) -> Iterator[list[str]]:
         self.n += 1
         # Before training, the tokens are counted once.
         return iter(self.progress(self.sentences, f"pass {self.n} of {EPOCHS + 1}"))
 
 
-def _find_characters(tokenizer: Any) -> Dict[str, int]:
+def _find_characters(tokenizer: Any) -> dict[str, int]:
     """Find the pieces that are single characters.
 
     tokenizer (transformers.PreTrainedTokenizerBase): The tokenizer.
-    RETURNS (Dict[str, int]): The id of each character's piece, in order of ids.
+    RETURNS (dict[str, int]): The id of each character's piece, in order of ids.
     """
     special = set(tokenizer.all_special_ids)
-    found: Dict[str, int] = {}
+    found: dict[str, int] = {}
     # The piece without a mark is the shortest; it comes first.
     for piece, i in sorted(tokenizer.get_vocab().items(), key=lambda item: (len(item[0]), item[1])):
         # Turned to text by the tokenizer, which knows its marks, and in byte-level vocabularies
@@ -164,7 +165,7 @@ def _find_characters(tokenizer: Any) -> Dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
-def _cut(tokens: Iterable[Any]) -> Iterator[List[str]]:
+def _cut(tokens: Iterable[Any]) -> Iterator[list[str]]:
     # Interned: a text has many tokens and few different ones.
     words = [sys.intern(token.text) for token in tokens if _is_writable(token.text)]
     for start in range(0, len(words), _MAX_LENGTH):

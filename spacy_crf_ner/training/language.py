@@ -1,7 +1,7 @@
 """What lets one config be for all languages, and for all of spaCy's commands."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Callable
 
 from spacy.language import Language
 from spacy.tokens import Doc

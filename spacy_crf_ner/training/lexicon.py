@@ -1,10 +1,11 @@
 """Dictionaries and gazetteers, read from files for the lexicon of a pipeline."""
 
 import json
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import Callable, Iterator, Optional, Sequence, Tuple, TypeGuard, Union
+from typing import TypeGuard
 
 from spacy.language import Language
 from spacy.util import logger
@@ -17,7 +18,7 @@ JIEBA_LANGS = ("zh", "xx")
 
 
 def add_lexicon(
-    jieba: bool = False, gazetteers: Sequence[Union[str, Path]] = ()
+    jieba: bool = False, gazetteers: Sequence[str | Path] = ()
 ) -> Callable[[Language], Language]:
     """Make a callback for [initialize.before_init] that gives a pipeline a lexicon. The layers that
     use it keep it, so the sources are not needed to run the pipeline. Their names are noted in its
@@ -26,7 +27,7 @@ def add_lexicon(
     jieba (bool): Whether to take the dictionary of jieba: its words of two characters or more, by
         part of speech. It must be installed. For languages other than Chinese it is left out, so
         that one config serves all languages.
-    gazetteers (Sequence[Union[str, Path]]): Files for `read_gazetteer`.
+    gazetteers (Sequence[str | Path]): Files for `read_gazetteer`.
     RETURNS (Callable[[Language], Language]): The callback. Without any source, the lexicon is empty
         and no word is ever found.
     """
@@ -48,11 +49,11 @@ def add_lexicon(
     return callback
 
 
-def read_jieba() -> Iterator[Tuple[str, str]]:
+def read_jieba() -> Iterator[tuple[str, str]]:
     """Read the dictionary that comes with jieba, whose classes are parts of speech: "nr" for names
     of persons, "ns" of places, "nt" of organizations and so on.
 
-    YIELDS (Tuple[str, str]): Word and class, for words of two characters or more.
+    YIELDS (tuple[str, str]): Word and class, for words of two characters or more.
     RAISES: ValueError if jieba is not installed, CorpusError if its dictionary is not as expected.
     """
     # Importing jieba would take a second and warn of its own syntax.
@@ -76,15 +77,15 @@ def read_jieba() -> Iterator[Tuple[str, str]]:
             yield fields[0], fields[2]
 
 
-def read_gazetteer(path: Union[str, Path]) -> Iterator[Tuple[str, str]]:
+def read_gazetteer(path: str | Path) -> Iterator[tuple[str, str]]:
     """Read words and their classes.
 
     A text file has a word and its class, with a tab between, on each line; or just a word, whose
     class is then the file's name without extension. A ".jsonl" file has patterns of spaCy's
     EntityRuler, of which those that are lists of token patterns are skipped, with a warning.
 
-    path (Union[str, Path]): The file.
-    YIELDS (Tuple[str, str]): Word and class.
+    path (str | Path): The file.
+    YIELDS (tuple[str, str]): Word and class.
     RAISES: CorpusError for a line that is neither, or if there is no word.
     """
     path = Path(path)
@@ -109,7 +110,7 @@ def read_gazetteer(path: Union[str, Path]) -> Iterator[Tuple[str, str]]:
         raise CorpusError("there is no word in it. Remove it from `gazetteers`.", path)
 
 
-def _parse_text(path: Path, number: int, line: str) -> Optional[Tuple[str, str]]:
+def _parse_text(path: Path, number: int, line: str) -> tuple[str, str] | None:
     fields = [field.strip() for field in line.split("\t")]
     if len(fields) > 2 or not all(fields):
         raise CorpusError(
@@ -121,7 +122,7 @@ def _parse_text(path: Path, number: int, line: str) -> Optional[Tuple[str, str]]
     return fields[0], fields[1] if len(fields) == 2 else path.stem
 
 
-def _parse_pattern(path: Path, number: int, line: str) -> Optional[Tuple[str, str]]:
+def _parse_pattern(path: Path, number: int, line: str) -> tuple[str, str] | None:
     try:
         entry = json.loads(line)
     except json.JSONDecodeError as error:
@@ -154,6 +155,6 @@ def _is_name(value: object) -> TypeGuard[str]:
     )
 
 
-def _read_lines(path: Path) -> Iterator[Tuple[int, str]]:
+def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a file that are not blank, with their numbers."""
     return ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())

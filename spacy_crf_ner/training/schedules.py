@@ -1,7 +1,7 @@
 """Learn rates over the course of a training."""
 
+from collections.abc import Iterable
 from math import cos, pi
-from typing import Iterable
 
 
 def warmup_cosine(initial_rate: float, warmup_steps: int, total_steps: int) -> Iterable[float]:

@@ -1,7 +1,7 @@
 """What a pipeline was made of, for its meta.json, and so for the README of its package."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Dict, List, Optional
 
 from spacy.language import Language
 
@@ -9,21 +9,21 @@ HUB = "https://huggingface.co/"
 
 
 def add_sources(
-    corpus: Optional[str] = None,
-    vectors: Optional[str] = None,
-    encoder: Optional[str] = None,
+    corpus: str | None = None,
+    vectors: str | None = None,
+    encoder: str | None = None,
 ) -> Callable[[Language], Language]:
     """Note the sources of a pipeline in its meta data, for `training.before_to_disk`.
 
     Those that others have noted stay, such as a lexicon's. Of folders only the last name is noted:
     where they are on one machine is nobody else's business.
 
-    corpus (Optional[str]): The .spacy file of the training, whose folder has the corpus's name.
-    vectors (Optional[str]): The folder of the pretrained vectors.
-    encoder (Optional[str]): The pretrained encoder, a name on the hub or a folder.
+    corpus (str | None): The .spacy file of the training, whose folder has the corpus's name.
+    vectors (str | None): The folder of the pretrained vectors.
+    encoder (str | None): The pretrained encoder, a name on the hub or a folder.
     RETURNS (Callable[[Language], Language]): Changes the meta data of a pipeline and returns it.
     """
-    sources: List[Dict[str, str]] = []
+    sources: list[dict[str, str]] = []
     if corpus:
         path = Path(corpus)
         sources.append({"name": f"{path.parent.name or path.stem} (corpus)"})

@@ -1,6 +1,6 @@
 """What a pipeline's vocab need not keep."""
 
-from typing import Callable
+from collections.abc import Callable
 
 from spacy.language import Language
 from spacy.vectors import Vectors

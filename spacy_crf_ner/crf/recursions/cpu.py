@@ -13,8 +13,9 @@ threads meet in them. For the same reason whole batches pass through numpy here 
 torch: to wake torch's threads after a while of other work takes longer than what they would do.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Callable, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -130,11 +131,11 @@ class Forward(NamedTuple):
     sums: np.ndarray
 
 
-def forward(p: Potentials) -> Tuple[Forward, Tensor]:
+def forward(p: Potentials) -> tuple[Forward, Tensor]:
     """The forward recursion.
 
     p (Potentials): The scores, on the CPU, in any precision.
-    RETURNS (Tuple[Forward, Tensor]): What `posteriors` needs, and (B,) float64 log-partitions: NaN
+    RETURNS (tuple[Forward, Tensor]): What `posteriors` needs, and (B,) float64 log-partitions: NaN
         if the scores are too far apart.
     """
     emissions, shifts, spread = _exp_rows(_to_numpy(p.emissions))
@@ -157,13 +158,13 @@ def forward(p: Potentials) -> Tuple[Forward, Tensor]:
     return state, torch.from_numpy(log_z)
 
 
-def posteriors(p: Potentials, state: Forward, weights: Tensor) -> Tuple[Tensor, Tensor]:
+def posteriors(p: Potentials, state: Forward, weights: Tensor) -> tuple[Tensor, Tensor]:
     """The same as `reference.posteriors`, in the precision of the scores, but at least float32.
 
     p (Potentials): The scores, on the CPU.
     state (Forward): What `forward` returned.
     weights (Tensor): (N,) how much each token counts.
-    RETURNS (Tuple[Tensor, Tensor]): (N, C) and (C, C).
+    RETURNS (tuple[Tensor, Tensor]): (N, C) and (C, C).
     """
     marginals = np.empty(state.emissions.shape, dtype=_to_numpy(p.emissions[:0]).dtype)
     pairs = np.zeros_like(state.transitions)
@@ -214,14 +215,14 @@ def _to_numpy(scores: Tensor) -> np.ndarray:
     return np.ascontiguousarray(scores.detach().to(dtype).numpy())
 
 
-def _exp(scores: Tensor) -> Tuple[np.ndarray, float, float]:
+def _exp(scores: Tensor) -> tuple[np.ndarray, float, float]:
     """exp(scores) with the largest of all taken off, the largest, and their range."""
     flat = _to_numpy(scores).reshape(1, -1)
     shifted, shifts, spread = _exp_rows(flat)
     return shifted.reshape(scores.shape), shifts[0], spread
 
 
-def _exp_rows(scores: np.ndarray) -> Tuple[np.ndarray, np.ndarray, float]:
+def _exp_rows(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """exp(scores) with the largest of each row taken off, the largest, and the range of the
     possible ones of a row."""
     shifted, shifts = np.empty(scores.shape), np.empty(len(scores))

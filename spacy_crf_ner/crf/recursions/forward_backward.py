@@ -1,7 +1,6 @@
 """The sums over all tag sequences, by whichever implementation is right for the batch."""
 
 from dataclasses import replace
-from typing import Tuple
 
 import torch
 from torch import Tensor
@@ -31,11 +30,11 @@ class ForwardBackward:
         if self._is_limited and not torch.isfinite(self.log_z).all():
             self._fall_back()
 
-    def posteriors(self, weights: Tensor) -> Tuple[Tensor, Tensor]:
+    def posteriors(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """See `reference.posteriors`.
 
         weights (Tensor): (N,) how much each token counts.
-        RETURNS (Tuple[Tensor, Tensor]): (N, C) of tags and (C, C) of pairs of tags.
+        RETURNS (tuple[Tensor, Tensor]): (N, C) of tags and (C, C) of pairs of tags.
         """
         tags, pairs = self._posteriors(weights)
         # What float64 cannot hold on the way back shows at the first tokens, or in their pairs.
@@ -46,10 +45,10 @@ class ForwardBackward:
             return self._posteriors(weights)
         return tags, pairs
 
-    def expectations(self) -> Tuple[Tensor, Tensor]:
+    def expectations(self) -> tuple[Tensor, Tensor]:
         """The expected counts of tags and of pairs of tags, sequence by sequence.
 
-        RETURNS (Tuple[Tensor, Tensor]): (N, C) probabilities of each token's tags and (B, C, C)
+        RETURNS (tuple[Tensor, Tensor]): (N, C) probabilities of each token's tags and (B, C, C)
             expected numbers of each pair of neighbouring tags.
         """
         p = self._potentials
@@ -81,7 +80,7 @@ class ForwardBackward:
         of others it is not asked, since a GPU would have to be waited for."""
         return self._backend is cpu
 
-    def _posteriors(self, weights: Tensor) -> Tuple[Tensor, Tensor]:
+    def _posteriors(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         weights = weights.to(self._potentials.start.dtype)
         return self._backend.posteriors(self._potentials, self._state, weights)
 

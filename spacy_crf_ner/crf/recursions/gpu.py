@@ -10,7 +10,6 @@ Tags are padded to a power of two, as Triton wants it, with lanes that score -in
 
 import warnings
 from dataclasses import replace
-from typing import Dict, Tuple
 
 import torch
 import triton
@@ -29,11 +28,11 @@ FAILED = (
 failed = False
 
 
-def forward(p: Potentials) -> Tuple[Tensor, Tensor]:
+def forward(p: Potentials) -> tuple[Tensor, Tensor]:
     """The same as `reference.forward`.
 
     p (Potentials): The scores, in float32 or float64.
-    RETURNS (Tuple[Tensor, Tensor]): (N, C) in the precision of the scores and (B,) float64.
+    RETURNS (tuple[Tensor, Tensor]): (N, C) in the precision of the scores and (B,) float64.
     """
     alphas = p.emissions.new_empty(p.emissions.shape)
     log_z = p.emissions.new_zeros(len(p.lengths), dtype=torch.float64)
@@ -42,13 +41,13 @@ def forward(p: Potentials) -> Tuple[Tensor, Tensor]:
     return reference.forward(p)
 
 
-def posteriors(p: Potentials, alphas: Tensor, weights: Tensor) -> Tuple[Tensor, Tensor]:
+def posteriors(p: Potentials, alphas: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """The same as `reference.posteriors`.
 
     p (Potentials): The scores, in float32 or float64.
     alphas (Tensor): (N, C), what `forward` returned.
     weights (Tensor): (N,) how much each token counts.
-    RETURNS (Tuple[Tensor, Tensor]): (N, C) and (C, C) in the precision of the scores.
+    RETURNS (tuple[Tensor, Tensor]): (N, C) and (C, C) in the precision of the scores.
     """
     return reference.combine(p, alphas, backward(p), weights)
 
@@ -127,11 +126,11 @@ def _run(kernel: triton.JITFunction, p: Potentials, *results: Tensor) -> None:
         )
 
 
-def launch_options(n_tags: int) -> Dict[str, int]:
+def launch_options(n_tags: int) -> dict[str, int]:
     """The constants that a kernel is compiled with.
 
     n_tags (int): The number of tags C.
-    RETURNS (Dict[str, int]): The kernel's own, and the number of warps.
+    RETURNS (dict[str, int]): The kernel's own, and the number of warps.
     """
     # Less than 8 transitions to a thread of one warp would gain nothing.
     block = max(16, triton.next_power_of_2(n_tags))

@@ -1,7 +1,5 @@
 """The k best tag sequences, compiled by numba; always on the CPU."""
 
-from typing import Tuple
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,13 +8,13 @@ from ..potentials import IMPOSSIBLE, Potentials
 from .cpu import _jit, _offsets, _to_numpy
 
 
-def k_best(p: Potentials, k: int) -> Tuple[Tensor, Tensor]:
+def k_best(p: Potentials, k: int) -> tuple[Tensor, Tensor]:
     """The k tag sequences with the highest scores (list Viterbi; Seshadri and Sundberg 1994, the
     parallel algorithm).
 
     p (Potentials): The scores, on the CPU.
     k (int): How many, at least 1.
-    RETURNS (Tuple[Tensor, Tensor]): (N, k) int64 tag ids, best first; and (B, k) float64 scores,
+    RETURNS (tuple[Tensor, Tensor]): (N, k) int64 tag ids, best first; and (B, k) float64 scores,
         -inf where a sequence has fewer possible tag sequences.
     """
     emissions, start, matrix, end = (

@@ -4,7 +4,8 @@ All in log space, step by step over the sequences that are still going on, so th
 padding. What the faster ones are tested against, and the fallback where they do not apply.
 """
 
-from typing import Iterator, List, NamedTuple, Tuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,12 +16,12 @@ from ..potentials import Potentials
 PAIRS_AT_A_TIME = 4096
 
 
-def forward(p: Potentials) -> Tuple[Tensor, Tensor]:
+def forward(p: Potentials) -> tuple[Tensor, Tensor]:
     """The forward recursion (Rabiner 1989). Each token's row is normalised, so that no precision is
     lost in long sequences.
 
     p (Potentials): The scores.
-    RETURNS (Tuple[Tensor, Tensor]): (N, C) log-probabilities of each token's tags given the
+    RETURNS (tuple[Tensor, Tensor]): (N, C) log-probabilities of each token's tags given the
         emissions up to it; and (B,) float64 log-sums of exp(score) over all tag sequences of
         each sequence, 0 for an empty one.
     """
@@ -28,7 +29,7 @@ def forward(p: Potentials) -> Tuple[Tensor, Tensor]:
     log_z = p.emissions.new_zeros(len(p.lengths), dtype=torch.float64)
     if not order.sizes:
         return p.emissions.clone(), log_z
-    alphas: List[Tensor] = []
+    alphas: list[Tensor] = []
     for emissions in p.emissions[order.tokens].split(order.sizes):
         if alphas:
             # (B, from, 1) + (from, to) -> (B, to)
@@ -54,7 +55,7 @@ def backward(p: Potentials) -> Tensor:
     order = _TimeMajor.of(p.lengths, p.emissions.device)
     if not order.sizes:
         return p.emissions.clone()
-    betas: List[Tensor] = []
+    betas: list[Tensor] = []
     following = p.emissions.new_zeros(0, len(p.end))
     for emissions in reversed(p.emissions[order.tokens].split(order.sizes)):
         # (B, 1, to) + (from, to) -> (B, from)
@@ -66,26 +67,26 @@ def backward(p: Potentials) -> Tensor:
     return _to_batch_major(torch.cat(betas[::-1]), order)
 
 
-def posteriors(p: Potentials, alphas: Tensor, weights: Tensor) -> Tuple[Tensor, Tensor]:
+def posteriors(p: Potentials, alphas: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """The probabilities of tags and of pairs of tags.
 
     p (Potentials): The scores.
     alphas (Tensor): (N, C), what `forward` returned.
     weights (Tensor): (N,) how much each token counts.
-    RETURNS (Tuple[Tensor, Tensor]): (N, C) the probabilities of each token's tags, times its
+    RETURNS (tuple[Tensor, Tensor]): (N, C) the probabilities of each token's tags, times its
         weight; and (C, C) the sum of those of [each tag, the next], times the next one's weight.
     """
     return combine(p, alphas, backward(p), weights)
 
 
-def combine(p: Potentials, alphas: Tensor, betas: Tensor, weights: Tensor) -> Tuple[Tensor, Tensor]:
+def combine(p: Potentials, alphas: Tensor, betas: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """The same as `posteriors`, of what both passes returned.
 
     p (Potentials): The scores.
     alphas (Tensor): (N, C), what `forward` returned.
     betas (Tensor): (N, C), what `backward` returned.
     weights (Tensor): (N,) how much each token counts.
-    RETURNS (Tuple[Tensor, Tensor]): (N, C) and (C, C).
+    RETURNS (tuple[Tensor, Tensor]): (N, C) and (C, C).
     """
     pairs = torch.zeros_like(p.transitions)
     for seconds, probabilities in _pairs(p, alphas, betas):
@@ -107,7 +108,7 @@ def pairs_of_sequences(p: Potentials, alphas: Tensor, betas: Tensor) -> Tensor:
     return pairs.view(-1, *p.transitions.shape)
 
 
-def _pairs(p: Potentials, alphas: Tensor, betas: Tensor) -> Iterator[Tuple[Tensor, Tensor]]:
+def _pairs(p: Potentials, alphas: Tensor, betas: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Some pairs at a time: (M,) their second tokens, and (M, C * C) the probabilities of tags."""
     following = p.emissions + betas
     for seconds in p.seconds.split(PAIRS_AT_A_TIME):
@@ -126,8 +127,8 @@ def viterbi(p: Potentials) -> Tensor:
     if not order.sizes:
         return torch.zeros(0, dtype=torch.long, device=p.emissions.device)
     # came_from[t][b, j]: the tag before, on the best path of sequence b to tag j at step t + 1.
-    came_from: List[Tensor] = []
-    ended: List[Tensor] = []
+    came_from: list[Tensor] = []
+    ended: list[Tensor] = []
     first, *others = p.emissions[order.tokens].split(order.sizes)
     score = p.start + first
     for emissions in others:
@@ -150,12 +151,12 @@ class _TimeMajor(NamedTuple):
     """The order in which the recursions read a batch: longest sequence first, step by step.
 
     tokens (Tensor): (N,) the token to read next: first all first tokens, then all second ones.
-    sizes (List[int]): How many sequences have a token at each step; never increases.
+    sizes (list[int]): How many sequences have a token at each step; never increases.
     sequences (Tensor): The non-empty sequences, longest first.
     """
 
     tokens: Tensor
-    sizes: List[int]
+    sizes: list[int]
     sequences: Tensor
 
     @classmethod

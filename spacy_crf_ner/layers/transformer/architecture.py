@@ -1,6 +1,6 @@
 """The registered architecture. What it needs of the extra 'transformers' it imports when called."""
 
-from typing import Any, Dict, List
+from typing import Any
 
 from spacy.tokens import Doc
 from spacy.util import SimpleFrozenDict
@@ -14,15 +14,15 @@ AS_PUBLISHED = SimpleFrozenDict()
 
 def TransformerModel(
     name: str,
-    tokenizer_config: Dict[str, Any] = FAST_TOKENIZER,
-    transformer_config: Dict[str, Any] = AS_PUBLISHED,
+    tokenizer_config: dict[str, Any] = FAST_TOKENIZER,
+    transformer_config: dict[str, Any] = AS_PUBLISHED,
     window: int = 512,
     stride: int = 384,
     precision: EncoderPrecision = "float32",
     layer_decay: float = 1.0,
     frozen_layers: int = 0,
     frozen_steps: int = 0,
-) -> Model[List[Doc], Any]:
+) -> Model[list[Doc], Any]:
     """A pretrained encoder for the component `transformer`, in place of
     `spacy-transformers.TransformerModel.v3`, for documents of any length.
 
@@ -31,8 +31,8 @@ def TransformerModel(
     encoder computes only the last layer is kept.
 
     name (str): Name on the hub, or a local folder. Only needed when the model is initialized.
-    tokenizer_config (Dict[str, Any]): Settings of the tokenizer.
-    transformer_config (Dict[str, Any]): Settings of the encoder, such as
+    tokenizer_config (dict[str, Any]): Settings of the tokenizer.
+    transformer_config (dict[str, Any]): Settings of the encoder, such as
         `attention_probs_dropout_prob`.
     window (int): How many wordpieces the encoder sees at once, special tokens among them.
     stride (int): How many wordpieces one window begins after the other.
@@ -46,7 +46,7 @@ def TransformerModel(
         are.
     frozen_steps (int): For so many steps of training the whole encoder stays as it is, while what
         is new above it learns the coarse.
-    RETURNS (Model[List[Doc], FullTransformerBatch]): The encoder.
+    RETURNS (Model[list[Doc], FullTransformerBatch]): The encoder.
     RAISES: ImportError without the extra 'transformers', ValueError for settings out of range.
     """
     if not 0 < stride <= window:

@@ -1,7 +1,8 @@
 """How much of a batch is run at once: as much as there is memory for."""
 
 import warnings
-from typing import Callable, List, Sequence, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ Result = TypeVar("Result")
 class Memory:
     """What a model has learned of the memory it has.
 
-    limits (Dict[bool, int]): How many wordpieces are run at once in prediction and in training.
+    limits (dict[bool, int]): How many wordpieces are run at once in prediction and in training.
     recompute (bool): Whether in training activations are computed again for the backward pass
         (Chen et al. 2016, "Training deep nets with sublinear memory cost"), so that those of only
         one part of a batch are held at a time. Without it smaller parts would save nothing.
@@ -35,12 +36,12 @@ class Memory:
         self.recompute = False
 
     def run(
-        self, lengths: List[int], is_train: bool, function: Callable[[Sequence[np.ndarray]], Result]
+        self, lengths: list[int], is_train: bool, function: Callable[[Sequence[np.ndarray]], Result]
     ) -> Result:
         """Call a function of parts of a batch; where memory runs out, again with parts half as
         large, and from then on always.
 
-        lengths (List[int]): The length of each window of the batch.
+        lengths (list[int]): The length of each window of the batch.
         is_train (bool): Whether it is for training.
         function (Callable[[Sequence[np.ndarray]], Result]): Given the windows of each part, the
             longest first.

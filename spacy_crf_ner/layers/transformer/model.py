@@ -1,6 +1,7 @@
 """The Thinc side of the encoder: documents to windows, and back to tokens."""
 
-from typing import Any, Callable, List, NoReturn, Optional, Tuple, cast
+from collections.abc import Callable
+from typing import Any, NoReturn, cast
 
 import numpy as np
 from spacy.tokens import Doc, Span
@@ -66,7 +67,7 @@ class WindowedTransformer(TransformerModel):
         return size
 
 
-def _init(model: WindowedTransformer, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
+def _init(model: WindowedTransformer, X: list[Doc] | None = None, Y: Any = None) -> None:
     if not model.attrs["has_transformer"]:
         configs = model._init_tokenizer_config, model._init_transformer_config
         set_pytorch_transformer(model, from_pretrained(model.attrs["name"], *configs))
@@ -74,13 +75,13 @@ def _init(model: WindowedTransformer, X: Optional[List[Doc]] = None, Y: Any = No
 
 
 def _forward(
-    model: WindowedTransformer, docs: List[Doc], is_train: bool
-) -> Tuple[FullTransformerBatch, Callable[[FullTransformerBatch], List[Doc]]]:
+    model: WindowedTransformer, docs: list[Doc], is_train: bool
+) -> tuple[FullTransformerBatch, Callable[[FullTransformerBatch], list[Doc]]]:
     use_device(model.ops, next(model.transformer.parameters()))
     tokenizer, size = model.tokenizer, model.size
     before, after = special_tokens(tokenizer)
-    spans: List[List[Span]] = [[] for _ in docs]
-    windows: List[List[int]] = []
+    spans: list[list[Span]] = [[] for _ in docs]
+    windows: list[list[int]] = []
     # Of each token of the batch, how many wordpieces it has, and where these are to be read.
     counts, window_of, place_of = [], [], []
     not_empty = [i for i, doc in enumerate(docs) if len(doc)]
@@ -105,7 +106,7 @@ def _forward(
         align=Ragged(rows.astype("i"), cast(Ints1d, np.concatenate(counts).astype("i"))),
     )
 
-    def backprop(d_batch: FullTransformerBatch) -> List[Doc]:
+    def backprop(d_batch: FullTransformerBatch) -> list[Doc]:
         backprop_encoder(d_batch.tensors[0])
         return docs
 
@@ -114,14 +115,14 @@ def _forward(
 
 def _encode(
     model: Model, wordpieces: WordpieceBatch, is_train: bool
-) -> Tuple[Tensor, Callable[[Tensor], None]]:
+) -> tuple[Tensor, Callable[[Tensor], None]]:
     return model.shims[0](wordpieces, is_train)
 
 
-def _spans_of_windows(doc: Doc, pieces: Wordpieces, starts: np.ndarray, size: int) -> List[Span]:
+def _spans_of_windows(doc: Doc, pieces: Wordpieces, starts: np.ndarray, size: int) -> list[Span]:
     """The tokens in each window. spacy-transformers expects that together they are all tokens, also
     those without a wordpiece."""
-    spans: List[Span] = []
+    spans: list[Span] = []
     for start in starts:
         first = pieces.first[start : start + size].min(initial=len(doc) - 1)
         end = pieces.end[start : start + size].max(initial=first + 1)
@@ -130,7 +131,7 @@ def _spans_of_windows(doc: Doc, pieces: Wordpieces, starts: np.ndarray, size: in
     return spans
 
 
-def _pad(tokenizer: Any, windows: List[List[int]]) -> WordpieceBatch:
+def _pad(tokenizer: Any, windows: list[list[int]]) -> WordpieceBatch:
     lengths = [len(ids) for ids in windows]
     mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
     input_ids = np.full(mask.shape, tokenizer.pad_token_id or 0, dtype="i8")

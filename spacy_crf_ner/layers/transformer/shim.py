@@ -2,11 +2,12 @@
 
 import re
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple, cast
+from typing import Any, cast
 
 import numpy as np
 import srsly
@@ -28,7 +29,7 @@ OVERFLOW = (
     'and so are others where it does. If it takes long, set precision to "bfloat16" or "float32".'
 )
 # Windows, by their index, and their vectors: (windows, longest, width).
-Part = Tuple[np.ndarray, Tensor]
+Part = tuple[np.ndarray, Tensor]
 
 
 class EncoderShim(HFShim):
@@ -36,8 +37,8 @@ class EncoderShim(HFShim):
 
     def __init__(
         self,
-        tokenizer_config: Dict[str, Any],
-        transformer_config: Dict[str, Any],
+        tokenizer_config: dict[str, Any],
+        transformer_config: dict[str, Any],
         *,
         precision: EncoderPrecision = "float32",
         layer_decay: float = 1.0,
@@ -71,11 +72,11 @@ class EncoderShim(HFShim):
 
     def begin_update(  # type: ignore[override]
         self, inputs: WordpieceBatch
-    ) -> Tuple[Tensor, Callable[[Tensor], None]]:
+    ) -> tuple[Tensor, Callable[[Tensor], None]]:
         """Run the encoder to train it.
 
         inputs (WordpieceBatch): The windows.
-        RETURNS (Tuple[Tensor, Callable]): What `predict` returns, and the callback that takes its
+        RETURNS (tuple[Tensor, Callable]): What `predict` returns, and the callback that takes its
             gradient and adds to those of the weights.
         RAISES: ValueError for float16 without a GPU.
         """
@@ -127,7 +128,7 @@ class EncoderShim(HFShim):
         depths = self._depths()
         top = max(depths.values())
 
-        def update(key: Tuple[int, str], weights: FloatsXd, gradient: FloatsXd) -> Any:
+        def update(key: tuple[int, str], weights: FloatsXd, gradient: FloatsXd) -> Any:
             lr_scale = self.layer_decay ** (top - depths[key[1]])
             return optimizer(key, weights, gradient, lr_scale=lr_scale)
 
@@ -137,10 +138,10 @@ class EncoderShim(HFShim):
         self._model.zero_grad()
 
     @contextmanager
-    def use_params(self, params: Dict[Tuple[int, str], Any]) -> Iterator[None]:
+    def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
         """Have other weights for a while, such as an optimizer's averages.
 
-        params (Dict[Tuple[int, str], FloatsXd]): Weights by the keys that optimizers use. The
+        params (dict[tuple[int, str], FloatsXd]): Weights by the keys that optimizers use. The
             parent looks for other keys, and so never finds any.
         """
         backup = {}
@@ -158,7 +159,7 @@ class EncoderShim(HFShim):
 
         RETURNS (bytes): The payload.
         """
-        files: Dict[str, bytes] = {}
+        files: dict[str, bytes] = {}
         use_fast = True
         if self._model is not None:
             with TemporaryDirectory() as folder:
@@ -194,7 +195,7 @@ class EncoderShim(HFShim):
 
     def _encode_all(
         self, inputs: WordpieceBatch, is_train: bool
-    ) -> Tuple[Tensor, List[Part], EncoderPrecision]:
+    ) -> tuple[Tensor, list[Part], EncoderPrecision]:
         """What `_encode` returns of as large parts as there is memory for, and in what precision:
         in float32 where float16, which ends at 65504, does not hold all."""
         precision = self.precision
@@ -212,7 +213,7 @@ class EncoderShim(HFShim):
         parts: Sequence[np.ndarray],
         is_train: bool,
         precision: EncoderPrecision,
-    ) -> Tuple[Tensor, List[Part]]:
+    ) -> tuple[Tensor, list[Part]]:
         """The vectors of all windows, and in training those of each part with its graph."""
         ids, mask = (
             xp2torch(array, device=self.device)
@@ -239,7 +240,7 @@ class EncoderShim(HFShim):
             output = self._model(input_ids=ids, attention_mask=mask)
         return output.last_hidden_state.float()
 
-    def _depths(self) -> Dict[str, int]:
+    def _depths(self) -> dict[str, int]:
         """How deep each parameter is: 0 for embeddings, then 1 for those of the lowest layer. They
         come in this order, and what has no number belongs to the layer before it."""
         depths, depth = {}, 0
@@ -251,13 +252,13 @@ class EncoderShim(HFShim):
 
 
 def from_pretrained(
-    source: str, tokenizer_config: Dict[str, Any], transformer_config: Dict[str, Any]
+    source: str, tokenizer_config: dict[str, Any], transformer_config: dict[str, Any]
 ) -> HFObjects:
     """Load an encoder and its tokenizer.
 
     source (str): Name on the hub, or a local folder.
-    tokenizer_config (Dict[str, Any]): Settings of the tokenizer.
-    transformer_config (Dict[str, Any]): Settings of the encoder.
+    tokenizer_config (dict[str, Any]): Settings of the tokenizer.
+    transformer_config (dict[str, Any]): Settings of the encoder.
     RETURNS (HFObjects): Both, the encoder on Thinc's device.
     """
     tokenizer = AutoTokenizer.from_pretrained(source, **tokenizer_config)

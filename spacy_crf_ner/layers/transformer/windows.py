@@ -1,6 +1,6 @@
 """Where windows over a sequence begin, and which of them to read what from."""
 
-from typing import Iterator
+from collections.abc import Iterator
 
 import numpy as np
 

@@ -1,6 +1,7 @@
 """The wordpieces of documents, and the tokens that they are part of."""
 
-from typing import Any, List, NamedTuple, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from spacy.tokens import Doc
@@ -9,17 +10,17 @@ from spacy.tokens import Doc
 class Wordpieces(NamedTuple):
     """The N wordpieces of a document, without special tokens.
 
-    ids (List[int]): Their ids in the encoder's vocabulary.
+    ids (list[int]): Their ids in the encoder's vocabulary.
     first (np.ndarray): (N,) the first token that each is part of.
     end (np.ndarray): (N,) the one after the last token; `first` if it is part of none.
     """
 
-    ids: List[int]
+    ids: list[int]
     first: np.ndarray
     end: np.ndarray
 
 
-def split_into_wordpieces(tokenizer: Any, docs: Sequence[Doc]) -> List[Wordpieces]:
+def split_into_wordpieces(tokenizer: Any, docs: Sequence[Doc]) -> list[Wordpieces]:
     """Cut documents into wordpieces, all of each.
 
     A fast tokenizer says which characters a piece stands for, so it is given whole texts, and a
@@ -27,7 +28,7 @@ def split_into_wordpieces(tokenizer: Any, docs: Sequence[Doc]) -> List[Wordpiece
 
     tokenizer (PreTrainedTokenizerBase): The encoder's tokenizer.
     docs (Sequence[Doc]): The documents.
-    RETURNS (List[Wordpieces]): The wordpieces of each.
+    RETURNS (list[Wordpieces]): The wordpieces of each.
     """
     if not tokenizer.is_fast:
         return [_split_tokens(tokenizer, doc) for doc in docs]
@@ -45,11 +46,11 @@ def split_into_wordpieces(tokenizer: Any, docs: Sequence[Doc]) -> List[Wordpiece
     ]
 
 
-def special_tokens(tokenizer: Any) -> Tuple[List[int], List[int]]:
+def special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
     """The ids that an encoder expects around a text.
 
     tokenizer (PreTrainedTokenizerBase): The encoder's tokenizer.
-    RETURNS (Tuple[List[int], List[int]]): Those before and those after it.
+    RETURNS (tuple[list[int], list[int]]): Those before and those after it.
     """
     # Not build_inputs_with_special_tokens, which knows nothing of those that only tokenizer.json
     # names.
@@ -59,12 +60,12 @@ def special_tokens(tokenizer: Any) -> Tuple[List[int], List[int]]:
     return ids[:n_before], ids[len(ids) - n_after :]
 
 
-def align(pieces: Wordpieces, n_tokens: int) -> Tuple[np.ndarray, np.ndarray]:
+def align(pieces: Wordpieces, n_tokens: int) -> tuple[np.ndarray, np.ndarray]:
     """Turn round which tokens each wordpiece is part of.
 
     pieces (Wordpieces): The wordpieces of a document.
     n_tokens (int): How many tokens it has.
-    RETURNS (Tuple[np.ndarray, np.ndarray]): The wordpieces of the first token, the second and so
+    RETURNS (tuple[np.ndarray, np.ndarray]): The wordpieces of the first token, the second and so
         on, and how many each token has.
     """
     counts = pieces.end - pieces.first
@@ -74,7 +75,7 @@ def align(pieces: Wordpieces, n_tokens: int) -> Tuple[np.ndarray, np.ndarray]:
     return piece[token.argsort(kind="stable")], np.bincount(token, minlength=n_tokens)
 
 
-def _find_tokens(doc: Doc, ids: List[int], offsets: np.ndarray) -> Wordpieces:
+def _find_tokens(doc: Doc, ids: list[int], offsets: np.ndarray) -> Wordpieces:
     starts, lengths = doc.to_array(["IDX", "LENGTH"]).astype("i8").T
     begin, end = offsets.T
     first = np.searchsorted(starts + lengths, begin, side="right")
@@ -84,8 +85,8 @@ def _find_tokens(doc: Doc, ids: List[int], offsets: np.ndarray) -> Wordpieces:
 
 
 def _split_tokens(tokenizer: Any, doc: Doc) -> Wordpieces:
-    ids: List[int] = []
-    first: List[int] = []
+    ids: list[int] = []
+    first: list[int] = []
     space = ""
     for i, token in enumerate(doc):
         # Some tokenizers cut a word otherwise where a space is before it.
