@@ -17,6 +17,7 @@ import torch
 import typer
 from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
+from spacy.language import DEFAULT_CONFIG
 from spacy.schemas import ConfigSchemaInit, ConfigSchemaTraining
 from spacy.scorer import Scorer
 from spacy.util import CONFIG_SECTION_ORDER, load_config, load_model_from_config, registry
@@ -192,7 +193,8 @@ def ablation_configs(
     config = load_config(path, overrides=files_and_settings)
     training = config["training"]
     # Or else only the very first step of a short training would be evaluated.
-    training["eval_frequency"] = min(training["eval_frequency"], training["max_steps"])
+    settings = {**DEFAULT_CONFIG["training"], **training}
+    training["eval_frequency"] = min(settings["eval_frequency"], settings["max_steps"])
     configs = {ALL: config}
     base = _resolve(config, Variant(path, ALL, [], {}))
     for variant in variants:

@@ -9,7 +9,6 @@ from thinc.types import Floats2d
 from .layers.feature_embed import FeatureEmbed
 from .layers.tagger import CRFTagger
 from .layers.types import Scores
-from .pipeline.loss import Regularization, make_regularization
 
 
 def CharacterEmbed(
@@ -48,9 +47,25 @@ def make_extras(
     focusing: float = 0.0,
     consistency: float = 0.0,
     perturbation: float = 0.0,
-) -> Regularization:
-    """Regularization with the earlier names of its settings.
+) -> float:
+    """What training added to the likelihood. All settings but one are gone, since no config used
+    them. They had no effect on predictions.
 
-    For the arguments see `pipeline.loss.make_regularization`.
+    perturbation (float): Today's `adversarial_epsilon`.
+    RETURNS (float): `perturbation`.
     """
-    return make_regularization(cross_entropy, label_smoothing, focusing, consistency, perturbation)
+    gone = {
+        "cross_entropy": cross_entropy,
+        "label_smoothing": label_smoothing,
+        "focusing": focusing,
+        "consistency": consistency,
+    }
+    ignored = [name for name, value in gone.items() if value]
+    if ignored:
+        warnings.warn(
+            f"spacy_crf_ner.extras.v1: {', '.join(ignored)} no longer exist and are ignored, which "
+            "matters for training only.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+    return perturbation

@@ -31,7 +31,7 @@ from . import confidence
 from .constraints import allowed_tags, blocked_tokens, constrain
 from .decoding import Decoding, Entity, find_entities, probable_spans
 from .gold import incorrect_spans, survey_gold
-from .loss import NO_REGULARIZATION, Regularization, batch_loss
+from .loss import batch_loss
 from .potentials import differentiate, to_potentials
 from .serialize import check_storable, from_safetensors, to_safetensors
 from .update import backpropagate, finish_update
@@ -53,7 +53,7 @@ class CRFEntityRecognizer(TrainablePipe):
         overwrite_ents: bool = False,
         incorrect_spans_key: str | None = None,
         decoding: Decoding = "viterbi",
-        regularization: Regularization = NO_REGULARIZATION,
+        adversarial_epsilon: float = 0.0,
         spans_key: str | None = None,
         threshold: float = 0.0,
         extension: str = confidence.NAME,
@@ -61,9 +61,14 @@ class CRFEntityRecognizer(TrainablePipe):
     ) -> None:
         """Initialize the component; for the arguments see `factory.make_crf_ner`.
 
-        RAISES: ValueError for an unknown tag scheme, a threshold outside [0, 1], an extension
-            attribute that is used for something else, or a model that is no `CRFTagger`.
+        RAISES: ValueError for an unknown tag scheme, a threshold outside [0, 1], a negative
+            adversarial_epsilon, an extension attribute that is used for something else, or a model
+            that is no `CRFTagger`.
         """
+        if adversarial_epsilon < 0:
+            raise ValueError(
+                f"[{name}] adversarial_epsilon must not be negative, got {adversarial_epsilon}."
+            )
         if not 0 <= threshold <= 1:
             raise ValueError(f"[{name}] threshold is a probability from 0 to 1, got {threshold}.")
         if not all(model.has_ref(ref) for ref in ("tok2vec", "output_layer", "crf")):
@@ -79,7 +84,7 @@ class CRFEntityRecognizer(TrainablePipe):
         self.overwrite_ents = overwrite_ents
         self.incorrect_spans_key = incorrect_spans_key
         self.decoding = decoding
-        self.regularization = regularization
+        self.adversarial_epsilon = adversarial_epsilon
         self.spans_key = spans_key
         self.threshold = threshold
         self.extension = extension
@@ -261,8 +266,7 @@ class CRFEntityRecognizer(TrainablePipe):
         """The loss of a batch, a mean over documents, and its gradient.
 
         It is the negative log-likelihood of the gold tags, see `loss.negative_log_likelihood` for
-        missing ones, with soft targets (`soft_targets.mix_soft_targets`) and regularization where
-        there are any.
+        missing ones, mixed with soft targets where there are any (`soft_targets.mix_soft_targets`).
 
         examples (Iterable[Example]): The batch.
         scores (Scores): The output of the model for it.
@@ -276,7 +280,7 @@ class CRFEntityRecognizer(TrainablePipe):
         raw = to_potentials(scores, [eg.predicted for eg in examples], requires_grad=True)
         key = self.incorrect_spans_key
         incorrect = [] if key is None else incorrect_spans(examples, key, self.tag_set)
-        loss = batch_loss(raw, examples, self.tag_set, incorrect, self.regularization)
+        loss = batch_loss(raw, examples, self.tag_set, incorrect)
         return self._differentiate(loss, raw, scores)
 
     def update(
@@ -307,7 +311,7 @@ class CRFEntityRecognizer(TrainablePipe):
         self._use_device()
         set_dropout_rate(self.model, drop)
         get_loss = partial(self.get_loss, examples)
-        losses[self.name] += backpropagate(self.model, docs, get_loss, self.regularization)
+        losses[self.name] += backpropagate(self.model, docs, get_loss, self.adversarial_epsilon)
         if sgd is not None:
             self.finish_update(sgd)
         return losses

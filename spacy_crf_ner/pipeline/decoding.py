@@ -7,10 +7,10 @@ from typing import Literal, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from ..crf import Posterior, Potentials, best_tags, minimum_risk_tags
+from ..crf import Posterior, Potentials, best_tags
 from ..tags import Span, TagSet
 
-Decoding = Literal["viterbi", "minimum_risk", "entities"]
+Decoding = Literal["viterbi", "entities"]
 # The lowest threshold for the decoding "entities": below it, nearly every span is looked at.
 MIN_THRESHOLD = 0.01
 
@@ -45,13 +45,13 @@ def find_entities(
     tag_set (TagSet): The tags.
     decoding (Decoding): See `factory.make_crf_ner`.
     threshold (float): For the decoding "entities", the probability above which an entity is worth
-        its risk. The others don't use it.
-    with_confidence (bool): Whether the others compute confidences. "entities" always does.
+        its risk. "viterbi" does not use it.
+    with_confidence (bool): Whether "viterbi" computes confidences. "entities" always does.
     RETURNS (list[list[Entity]]): For each sequence its entities, in order.
     """
     if decoding == "entities":
         return best_entities(legal, tag_set, max(threshold, MIN_THRESHOLD))
-    tags = best_tags(legal) if decoding == "viterbi" else minimum_risk_tags(legal)
+    tags = best_tags(legal)
     spans = split_tags(tags, legal.lengths, tag_set)
     if with_confidence:
         return add_confidences(legal, tags, spans, tag_set)

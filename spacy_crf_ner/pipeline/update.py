@@ -13,7 +13,6 @@ from thinc.types import Floats1d, Floats2d, Ints1d
 from ..layers.ragged import unflatten
 from ..layers.tagger import LR_SCALE
 from ..layers.types import Scores
-from .loss import Regularization, divergence
 
 # The smallest norm of a gradient that is divided by.
 SMALLEST = 1e-30
@@ -21,23 +20,19 @@ Loss = Callable[[Scores], tuple[float, Scores]]
 
 
 def backpropagate(
-    model: Model[list[Doc], Scores], docs: list[Doc], get_loss: Loss, settings: Regularization
+    model: Model[list[Doc], Scores], docs: list[Doc], get_loss: Loss, epsilon: float
 ) -> float:
-    """Run the network forward and backward over a batch, once or, for R-Drop and adversarial
-    training, twice.
+    """Run the network forward and backward over a batch; in adversarial training, twice.
 
     model (Model[list[Doc], Scores]): The network, whose parameters get gradients.
     docs (list[Doc]): The documents.
     get_loss (Loss): The loss of scores, and its gradient.
-    settings (Regularization): Whether there is a second forward pass.
-    RETURNS (float): The loss.
-    RAISES: ValueError for a network that cannot be run twice.
+    epsilon (float): How far adversarial training moves the embeddings, see `factory.make_crf_ner`.
+    RETURNS (float): The loss; of two passes, the mean.
+    RAISES: ValueError for adversarial training of a network that has no embedding of its own.
     """
-    if settings.rdrop_alpha:
-        _refuse_listeners(model)
-        return _with_other_dropout(model, docs, get_loss, settings.rdrop_alpha)
-    if settings.adversarial_epsilon:
-        return _with_moved_embeddings(model, docs, get_loss, settings.adversarial_epsilon)
+    if epsilon:
+        return _with_moved_embeddings(model, docs, get_loss, epsilon)
     scores, backprop = model.begin_update(docs)
     loss, d_scores = get_loss(scores)
     backprop(d_scores)
@@ -65,40 +60,6 @@ def finish_update(model: Model, optimizer: Optimizer) -> None:
                 node.set_param(name, weights)
 
 
-def _refuse_listeners(model: Model[list[Doc], Scores]) -> None:
-    """A listener gets its input once for each batch, so the network cannot be run again."""
-    for node in model.walk():
-        # Their classes' names for their instances, of spaCy's and of spacy-transformers'.
-        if node.name in ("tok2vec-listener", "transformer-listener"):
-            raise ValueError(
-                "regularization.rdrop_alpha runs the network twice, which is not possible with a "
-                f"{node.name} in it. Set it to 0."
-            )
-
-
-def _with_other_dropout(
-    model: Model[list[Doc], Scores], docs: list[Doc], get_loss: Loss, alpha: float
-) -> float:
-    """Two forward passes with different dropout, whose divergence is part of the loss (R-Drop)."""
-    passes = [model.begin_update(docs) for _ in range(2)]
-    apart, *d_apart = divergence(*(scores.emissions for scores, _ in passes))
-    # The loss is a mean over documents.
-    weight = alpha / len(docs)
-    total = weight * apart
-    for (scores, backprop), d_emissions in zip(passes, d_apart):
-        loss, gradient = get_loss(scores)
-        total += loss / 2
-        half = Scores(
-            gradient.emissions / 2 + weight * d_emissions,
-            gradient.lengths,
-            gradient.start / 2,
-            gradient.transitions / 2,
-            gradient.end / 2,
-        )
-        backprop(half)
-    return total
-
-
 def _with_moved_embeddings(
     model: Model[list[Doc], Scores], docs: list[Doc], get_loss: Loss, epsilon: float
 ) -> float:
@@ -107,7 +68,7 @@ def _with_moved_embeddings(
     tok2vec = model.get_ref("tok2vec")
     if not tok2vec.has_ref("embed") or not tok2vec.has_ref("encode"):
         raise ValueError(
-            "regularization.adversarial_epsilon needs a tok2vec with an embedding and an encoder, "
+            "adversarial_epsilon needs a tok2vec with an embedding and an encoder, "
             f"such as spacy.Tok2Vec.v2, not '{tok2vec.name}'. Set it to 0."
         )
     vectors, backprop_embed = tok2vec.get_ref("embed").begin_update(docs)
