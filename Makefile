@@ -86,8 +86,9 @@ doctor: $(INSTALLED_GPU)
 	$(BIN)/python -m spacy crf doctor --gpu-id $(GPU)
 
 test: env
-	$(BIN)/ruff check spacy_crf_ner tests assets
-	$(BIN)/mypy spacy_crf_ner
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy spacy_crf_ner benchmarks
 	$(BIN)/python -m pytest -q -m "not slow"
 
 test-slow: env
