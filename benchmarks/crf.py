@@ -59,7 +59,10 @@ HEADER = (
     "GFLOP/s",
 )
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def main(
     batch: Annotated[list[int], typer.Option(help="Sequences in a batch")] = [32, 128],  # noqa: B006
     length: Annotated[list[int], typer.Option(help="Longest sequence")] = [32, 128],  # noqa: B006
@@ -283,4 +286,4 @@ def _row(result: Result) -> list[str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

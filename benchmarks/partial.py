@@ -17,7 +17,10 @@ from spacy_crf_ner.formats.docbin import write_docbins
 
 MISSING, OUTSIDE = "marked as missing", "taken as O"
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def main(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training config")],
     corpus: Annotated[
@@ -90,4 +93,4 @@ def train_on_parts(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -24,7 +24,10 @@ from .timing import take_turns
 # A name for the confidences that no pipeline is likely to use itself.
 SPANS_KEY = "crf_ner_benchmark"
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def main(
     source: Annotated[
         Path, typer.Argument(metavar="INPUT", help='A text a line, or JSON lines with "text"')
@@ -88,4 +91,4 @@ def _tag(nlp: Language, texts: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -63,8 +63,8 @@ def make_extras(
     ignored = [name for name, value in gone.items() if value]
     if ignored:
         warnings.warn(
-            f"spacy_crf_ner.extras.v1: {', '.join(ignored)} no longer exist and are ignored, which "
-            "matters for training only.",
+            f"spacy_crf_ner.extras.v1: ignored {', '.join(ignored)}, which do not exist any more. "
+            "This changes training, not predictions.",
             DeprecationWarning,
             stacklevel=2,
         )
