@@ -15,8 +15,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import pytest
 import spacy
@@ -52,14 +53,14 @@ class Block(NamedTuple):
     language: str
     text: str
     # Why it is not run, if it is not.
-    reason: Optional[str]
+    reason: str | None
 
     @property
     def name(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
 
-def read_blocks(page: Path) -> List[Block]:
+def read_blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf8")
     blocks = []
     for match in FENCE.finditer(text):
@@ -78,11 +79,11 @@ def without_blocks(page: Path) -> str:
 BLOCKS = [block for page in PAGES for block in read_blocks(page)]
 
 
-def blocks_of(*languages: str) -> List[object]:
+def blocks_of(*languages: str) -> list[object]:
     return [pytest.param(block, id=block.name) for block in BLOCKS if block.language in languages]
 
 
-def pages_that_run(language: str) -> List[object]:
+def pages_that_run(language: str) -> list[object]:
     pages = {
         block.page: None for block in BLOCKS if block.language == language and not block.reason
     }
@@ -92,7 +93,7 @@ def pages_that_run(language: str) -> List[object]:
 # What the code and the commands find: small stand-ins for corpora, a pipeline and its package.
 
 
-def write_corpus(path: Path, lines: List[str]) -> None:
+def write_corpus(path: Path, lines: list[str]) -> None:
     nlp = spacy.blank("zh")
     docs = DocBin()
     for entry in map(json.loads, lines):
@@ -174,7 +175,7 @@ def test_every_block_is_run_or_says_why_not(block):
 def test_python_runs(page, work, site, monkeypatch):
     monkeypatch.chdir(work)
     monkeypatch.syspath_prepend(str(site))
-    printed: List[str] = []
+    printed: list[str] = []
     namespace = {"print": lambda *args: printed.append(" ".join(map(str, args)))}
     for block in read_blocks(page):
         if block.language == "python" and not block.reason:
@@ -200,7 +201,7 @@ def test_configs_are_made_of_registered_functions(block):
         assert spacy.registry.has(registry, name), f"@{registry} = {name}"
 
 
-def all_names(config: Dict) -> Iterator[Tuple[str, str]]:
+def all_names(config: dict) -> Iterator[tuple[str, str]]:
     """The registered functions that a config names, with their registries."""
     yield from registered_names(config)
     for value in config.values():
@@ -208,7 +209,7 @@ def all_names(config: Dict) -> Iterator[Tuple[str, str]]:
             yield from all_names(value)
 
 
-def registered_names(section: Dict) -> Iterator[Tuple[str, str]]:
+def registered_names(section: dict) -> Iterator[tuple[str, str]]:
     """The registered function that a section names, if it names one."""
     for key, value in section.items():
         if key.startswith("@"):
@@ -267,12 +268,12 @@ def test_commands_within_sentences_exist(page, monkeypatch):
             check_spacy(words, complete=False)
 
 
-def split_commands(script: str) -> Iterator[List[str]]:
+def split_commands(script: str) -> Iterator[list[str]]:
     """The words of each simple command of a shell script."""
     script = re.sub(r"(^|\s)#.*$", "", script.replace("\\\n", " "), flags=re.MULTILINE)
     lexer = shlex.shlex(script, posix=True, punctuation_chars=";&|()\n")
     lexer.whitespace, lexer.whitespace_split = " \t", True
-    words: List[str] = []
+    words: list[str] = []
     for token in [*lexer, "\n"]:
         if set(token) <= set(";&|()\n"):
             while words and (words[0] == "do" or re.match(r"\w+=", words[0])):
@@ -284,7 +285,7 @@ def split_commands(script: str) -> Iterator[List[str]]:
             words.append(token)
 
 
-def check_command(words: List[str], complete: bool = True) -> None:
+def check_command(words: list[str], complete: bool = True) -> None:
     """Check that a command exists, with its options.
 
     words (List[str]): The command and its arguments.
@@ -303,7 +304,7 @@ def check_command(words: List[str], complete: bool = True) -> None:
         assert program in PLAIN, f"{words}: what is {program}?"
 
 
-def check_python(args: List[str], complete: bool) -> None:
+def check_python(args: list[str], complete: bool) -> None:
     if args[0] == "-c":
         ast.parse(args[1])
         return
@@ -322,12 +323,12 @@ def check_python(args: List[str], complete: bool) -> None:
         assert module == "venv", args
 
 
-def check_spacy(args: List[str], complete: bool) -> None:
+def check_spacy(args: list[str], complete: bool) -> None:
     spacy.registry.cli.get_all()  # adds `crf`
     check_options(typer.main.get_command(spacy_app), args, complete)
 
 
-def check_benchmark(module: str, args: List[str], complete: bool) -> None:
+def check_benchmark(module: str, args: list[str], complete: bool) -> None:
     benchmark = importlib.import_module(module)
     app = getattr(benchmark, "app", None)
     if app is None:
@@ -336,7 +337,7 @@ def check_benchmark(module: str, args: List[str], complete: bool) -> None:
     check_options(typer.main.get_command(app), args, complete)
 
 
-def check_options(command, args: List[str], complete: bool) -> None:
+def check_options(command, args: list[str], complete: bool) -> None:
     name = "python"
     while hasattr(command, "commands"):
         if not args or args[0] == "…":
@@ -355,7 +356,7 @@ def check_options(command, args: List[str], complete: bool) -> None:
         check_overrides(args, parse_config_overrides(context.args))
 
 
-def check_overrides(args: List[str], overrides: Dict[str, object]) -> None:
+def check_overrides(args: list[str], overrides: dict[str, object]) -> None:
     """Check that settings are some of the config among the arguments."""
     (config,) = (word for word in args if word.endswith(".cfg"))
     for path in overrides:
@@ -379,14 +380,14 @@ def has_setting(config: Config, path: str) -> bool:
     return name in names
 
 
-def find_section(config: Config, path: str) -> Optional[Dict]:
+def find_section(config: Config, path: str) -> dict | None:
     node: object = config
     for key in path.split("."):
         node = node.get(key) if isinstance(node, dict) else None
     return node if isinstance(node, dict) else None
 
 
-def check_make(args: List[str]) -> None:
+def check_make(args: list[str]) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf8")
     targets = set(re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)[1].split())
     variables = set(re.findall(r"^(\w+) \?=", makefile, re.MULTILINE))
@@ -395,7 +396,7 @@ def check_make(args: List[str]) -> None:
         assert name in (variables if is_variable else targets), f"make: no {name}"
 
 
-def check_pip(args: List[str]) -> None:
+def check_pip(args: list[str]) -> None:
     """Check that the extras exist."""
     project = (ROOT / "pyproject.toml").read_text(encoding="utf8")
     for word in args:
@@ -464,7 +465,7 @@ def test_the_readme_is_short():
 
 
 def test_the_chinese_readme_has_the_same_code():
-    def code(block: Block) -> Tuple[str, str, Optional[str]]:
+    def code(block: Block) -> tuple[str, str, str | None]:
         return block.language, re.sub(" +#.*", "", block.text), block.reason
 
     chinese = ROOT / "README.zh.md"

@@ -1,6 +1,7 @@
 """The five pipelines of the conformance tests, and what they are trained on."""
 
-from typing import Dict, Iterable, List, Optional, Tuple
+from collections.abc import Iterable
+from typing import Dict, List, Optional, Tuple
 
 import pytest
 import spacy
@@ -42,7 +43,7 @@ TRANSFORMER_LISTENER = {
 }
 
 
-def crf_on(tok2vec: Dict) -> Dict:
+def crf_on(tok2vec: dict) -> dict:
     return {"model": {"@architectures": "spacy_crf_ner.CRFTagger.v2", "tok2vec": tok2vec}}
 
 
@@ -91,17 +92,17 @@ def learn_rate(nlp: Language) -> float:
     return 0.003 if nlp.has_pipe("transformer") else 0.01
 
 
-def update(nlp: Language, examples: List[Example], optimizer, steps: Optional[int] = None) -> Dict:
+def update(nlp: Language, examples: list[Example], optimizer, steps: int | None = None) -> dict:
     """Train, by default for as long as it takes; returns the losses of the last step."""
     if steps is None:
         steps = 50 if nlp.has_pipe("transformer") else 30
-    losses: Dict[str, float] = {}
+    losses: dict[str, float] = {}
     for _ in range(steps):
         losses = nlp.update(examples, sgd=optimizer)
     return losses
 
 
-def fit(nlp: Language, train=TRAIN, steps: Optional[int] = None) -> Language:
+def fit(nlp: Language, train=TRAIN, steps: int | None = None) -> Language:
     examples = make_examples(nlp, train)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = learn_rate(nlp)
@@ -109,7 +110,7 @@ def fit(nlp: Language, train=TRAIN, steps: Optional[int] = None) -> Language:
     return nlp
 
 
-def found(docs: Iterable[Doc]) -> List[List[Tuple[int, int, str]]]:
+def found(docs: Iterable[Doc]) -> list[list[tuple[int, int, str]]]:
     return [ents_of(doc) for doc in docs]
 
 

@@ -286,7 +286,7 @@ def test_without_an_error_handler_it_is_raised(nlp, name, monkeypatch):
 class Spy:
     """A component that notes which entities documents have when it is updated."""
 
-    seen: ClassVar[List] = []
+    seen: ClassVar[list] = []
 
     def __init__(self, nlp, name):
         pass

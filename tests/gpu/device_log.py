@@ -3,9 +3,10 @@
 import importlib.util
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List
+from typing import List
 
 HERE = str(Path(__file__).parent)
 PACKAGE = importlib.util.find_spec("spacy_crf_ner").submodule_search_locations[0]
@@ -27,7 +28,7 @@ class Log:
         self.notes: Counter = Counter()
 
 
-_open: List[Log] = []
+_open: list[Log] = []
 
 
 @contextmanager

@@ -10,8 +10,9 @@ import importlib.util
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -101,7 +102,7 @@ class CudaTensor(Tensor):
 
     @classmethod
     def __torch_function__(
-        cls, func: Any, types: Any, args: Sequence = (), kwargs: Optional[Dict] = None
+        cls, func: Any, types: Any, args: Sequence = (), kwargs: dict | None = None
     ) -> Any:
         if func.__name__ == "lstm":
             _check_lstm(*args, **(kwargs or {}))
@@ -109,7 +110,7 @@ class CudaTensor(Tensor):
 
     @classmethod
     def __torch_dispatch__(
-        cls, func: Any, types: Any, args: Sequence = (), kwargs: Optional[Dict] = None
+        cls, func: Any, types: Any, args: Sequence = (), kwargs: dict | None = None
     ) -> Any:
         return _run(func, args, kwargs or {})
 
@@ -118,7 +119,7 @@ class DeviceMode(TorchDispatchMode):
     """Has new tensors made on the device, and others copied there, if asked for."""
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence = (), kwargs: Optional[Dict] = None
+        self, func: Any, types: Any, args: Sequence = (), kwargs: dict | None = None
     ) -> Any:
         return _run(func, args, kwargs or {})
 
@@ -147,10 +148,10 @@ def install() -> None:
     threading.Thread.run = run_with_device
 
 
-def _run(func: Any, args: Sequence, kwargs: Dict[str, Any]) -> Any:
+def _run(func: Any, args: Sequence, kwargs: dict[str, Any]) -> Any:
     """Run one operation of torch on the numbers, after a check of where they are."""
     name = func.overloadpacket.__name__
-    of_values: Dict[int, CudaTensor] = {}
+    of_values: dict[int, CudaTensor] = {}
     tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
     on_device = any(isinstance(x, CudaTensor) for x in tensors)
     device = kwargs.get("device")
@@ -201,7 +202,7 @@ def _is_on_device(x: Any) -> bool:
     return isinstance(x, CudaTensor)
 
 
-def _refuse_mixture(name: str, args: Sequence, tensors: List[Tensor]) -> None:
+def _refuse_mixture(name: str, args: Sequence, tensors: list[Tensor]) -> None:
     """Scalars of the CPU may be anywhere, and its indices as well, which are copied."""
     if name in INDEXING:
         indices = [index for index in args[1] if index is not None]
@@ -219,7 +220,7 @@ def _refuse_mixture(name: str, args: Sequence, tensors: List[Tensor]) -> None:
         )
 
 
-def _waits_for_size(name: str, args: Sequence, kwargs: Dict[str, Any]) -> bool:
+def _waits_for_size(name: str, args: Sequence, kwargs: dict[str, Any]) -> bool:
     """Whether an operation asks the device how large its result is."""
     if name == "repeat_interleave":
         return kwargs.get("output_size") is None
@@ -230,7 +231,7 @@ def _waits_for_size(name: str, args: Sequence, kwargs: Dict[str, Any]) -> bool:
 
 def _check_lstm(
     input: Tensor,
-    hx: Tuple[Tensor, Tensor],
+    hx: tuple[Tensor, Tensor],
     params: Sequence[Tensor],
     has_biases: bool,
     num_layers: int,

@@ -1,8 +1,9 @@
 """Training with the project's configs, as small and short as can be."""
 
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 import spacy
@@ -83,7 +84,7 @@ def small_config(name: str, folder: Path) -> Config:
     return config
 
 
-def entities_in(docs: Sequence[Doc]) -> List[List[Tuple[int, int, str]]]:
+def entities_in(docs: Sequence[Doc]) -> list[list[tuple[int, int, str]]]:
     """The entities of documents.
 
     docs (Sequence[Doc]): The documents.
@@ -92,7 +93,7 @@ def entities_in(docs: Sequence[Doc]) -> List[List[Tuple[int, int, str]]]:
     return [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs]
 
 
-def confidences_in(docs: Sequence[Doc]) -> List[float]:
+def confidences_in(docs: Sequence[Doc]) -> list[float]:
     """The confidences of all spans that the settings of `small_config` have written.
 
     docs (Sequence[Doc]): The documents.
@@ -101,7 +102,7 @@ def confidences_in(docs: Sequence[Doc]) -> List[float]:
     return [score for doc in docs for score in doc.spans["crf"].attrs["scores"]]
 
 
-def _shrink(section: Dict[str, Any]) -> None:
+def _shrink(section: dict[str, Any]) -> None:
     for key, value in section.items():
         if isinstance(value, dict):
             _shrink(value)

@@ -1,7 +1,8 @@
 """The arrays, and the functions of them."""
 
 import sys
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from device_log import copied, waited

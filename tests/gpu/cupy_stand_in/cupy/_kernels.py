@@ -3,7 +3,8 @@
 Thinc's functions around them run as they are, with all their checks.
 """
 
-from typing import Any, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any, Tuple
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class RawKernel:
     def __init__(self, code: str, name: str) -> None:
         self.name = name.split("<")[0]
 
-    def __call__(self, grid: Tuple, block: Tuple, args: Sequence[Any]) -> None:
+    def __call__(self, grid: tuple, block: tuple, args: Sequence[Any]) -> None:
         from thinc.api import NumpyOps
 
         args = unwrap(args)
@@ -50,7 +51,7 @@ class RawKernel:
 class RawModule:
     """The kernels of a source file."""
 
-    def __init__(self, code: str, options: Tuple, name_expressions: Sequence[str]) -> None:
+    def __init__(self, code: str, options: tuple, name_expressions: Sequence[str]) -> None:
         pass
 
     def get_function(self, name: str) -> RawKernel:
