@@ -36,12 +36,14 @@ def test_the_groups():
     }
 
 
+@pytest.mark.slow
 def test_a_pipeline_needs_no_import():
     code = "import spacy; spacy.blank('zh').add_pipe('crf_ner'); print('made')"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "made", result.stderr
 
 
+@pytest.mark.slow
 def test_the_cli_is_part_of_spacys():
     command = [sys.executable, "-m", "spacy", "crf", "--help"]
     result = subprocess.run(command, capture_output=True, text=True)

@@ -37,6 +37,7 @@ def project(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_every_step_leaves_its_outputs(project):
     for path in ("corpus/demo/train.spacy", "training/demo-bilstm/model-best/config.cfg"):
         assert (project / path).exists()
@@ -45,18 +46,21 @@ def test_every_step_leaves_its_outputs(project):
     assert set(metrics["ents_support"]) == {"LOCATION", "ORGANIZATION", "PERSON", "TIME"}
 
 
+@pytest.mark.slow
 def test_settings_of_the_environment_reach_the_config(project):
     """`make run GPU=0` passes its larger batches so."""
     config = load_config(project / "training" / "demo-bilstm" / "model-best" / "config.cfg")
     assert config["training"]["batcher"]["size"] == 700
 
 
+@pytest.mark.slow
 def test_nothing_runs_again_without_need(project):
     output = python(*RUN, cwd=project)
     assert output.count("nothing changed") == 4
     assert "Running command" not in output
 
 
+@pytest.mark.slow
 def test_the_package_loads_by_name_and_tags(project, tmp_path):
     (wheel,) = project.glob("packages/zh_crf_ner-0.1.0/dist/zh_crf_ner-0.1.0-*.whl")
     site = tmp_path / "site"
@@ -69,6 +73,7 @@ def test_the_package_loads_by_name_and_tags(project, tmp_path):
     assert len(output.splitlines()) == 12
 
 
+@pytest.mark.slow
 def test_the_package_says_what_it_needs_and_comes_from(project):
     meta = srsly.read_json(project / "packages" / "zh_crf_ner-0.1.0" / "zh_crf_ner" / "meta.json")
     assert any(line.startswith("spacy-crf-ner") for line in meta["requirements"])
@@ -91,7 +96,7 @@ def test_the_config_has_the_default_network():
     nlp = spacy.blank("zh")
     nlp.add_pipe("crf_ner")
     default = nlp.config["components"]["crf_ner"]["model"]
-    rates = {f"{part}_learn_rate": 1.0 for part in ("tok2vec", "output", "crf")}
+    rates = {f"{part}_lr_scale": 1.0 for part in ("tok2vec", "output", "crf")}
     assert config == {**default, "nO": None, **rates}
 
 
@@ -130,6 +135,7 @@ print(nlp.pipe_names, doc._.trf_data, encoded.model_output.last_hidden_state.sha
 """
 
 
+@pytest.mark.slow
 def test_a_package_with_a_transformer_needs_neither_network_nor_the_encoder(tmp_path):
     pytest.importorskip("spacy_transformers", reason="needs the extra 'transformers'")
     from tiny_encoders import make_encoder

@@ -43,7 +43,7 @@ def test_legal_transitions(scheme):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_every_legal_tagging_is_one_set_of_spans(scheme):
+def test_every_legal_tag_sequence_is_one_set_of_spans(scheme):
     tag_set = TagSet(("A-B", "C"), scheme)
     counts, spans_seen = {}, set()
     for length in range(5):

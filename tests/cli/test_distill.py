@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import spacy
 from spacy.tokens import DocBin
-from test_component import TEXTS, TRAIN, ents_of, fit, make_examples, make_nlp, small
 from thinc.api import Config
 from typer.testing import CliRunner
+from util import TEXTS, TRAIN, ents_of, make_examples, make_trained, small
 
 from spacy_crf_ner.cli import app
 from spacy_crf_ner.distillation.student import distilled_corpus
@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def teachers(tmp_path_factory):
     """Folders of one that knows the corpus, and of one of another scheme."""
     folder = tmp_path_factory.mktemp("teachers")
-    fit(make_nlp(tok2vec=True))[0].to_disk(folder / "good")
-    fit(make_nlp(tag_scheme="BIO"), steps=1)[0].to_disk(folder / "bio")
+    make_trained(tok2vec=True).to_disk(folder / "good")
+    make_trained(tag_scheme="BIO", steps=1).to_disk(folder / "bio")
     spacy.blank("zh").to_disk(folder / "blank")
     return folder
 
@@ -94,14 +94,14 @@ def test_examples_that_an_augmenter_made_are_taught_as_well(teachers, files):
 
 
 def test_a_student_starts_from_layers_like_its_own(teachers, files):
-    fit(make_nlp(), steps=1)[0].to_disk(files / "alike")
+    make_trained(steps=1).to_disk(files / "alike")
     result = distill(files / "alike", files, "--also", teachers / "good")
     assert result.exit_code == 0, result.output
     assert "taken from the teacher: 2 tables of embeddings, its encoder" in result.output
 
 
 def test_a_start_is_sought_all_over_the_corpus(teachers, files, monkeypatch):
-    fit(make_nlp(), steps=1)[0].to_disk(files / "alike")
+    make_trained(steps=1).to_disk(files / "alike")
     write_docs(files / "train.spacy", TRAIN)
     read = []
 

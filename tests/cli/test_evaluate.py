@@ -4,8 +4,8 @@ import pytest
 import spacy
 import srsly
 from spacy.tokens import Doc, DocBin
-from test_component import TRAIN, fit, make_examples, make_nlp
 from typer.testing import CliRunner
+from util import TRAIN, make_examples, make_trained
 
 from spacy_crf_ner.cli import app
 
@@ -55,7 +55,7 @@ def test_what_is_missing_is_named(missing, model, data, tmp_path):
 
 
 def test_decoding_and_threshold_can_be_others_than_the_component_has(tmp_path):
-    nlp, _ = fit(make_nlp(), steps=3)
+    nlp = make_trained(steps=3)
     nlp.to_disk(tmp_path / "model")
     examples = make_examples(nlp, TRAIN)
     DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "test.spacy")
@@ -79,7 +79,7 @@ def run_on(*arguments):
 
 @pytest.mark.parametrize("command", ["evaluate", "calibrate"])
 def test_what_cannot_be_scored_says_why(tmp_path, command):
-    nlp, _ = fit(make_nlp(), steps=1)
+    nlp = make_trained(steps=1)
     nlp.to_disk(tmp_path / "model")
     output = [tmp_path / "output"] if command == "calibrate" else []
     (tmp_path / "dev.json").write_text('{"text": "北京"}\n', encoding="utf8")
@@ -111,6 +111,5 @@ def test_a_pipeline_that_is_not_there(tmp_path):
     for arguments in (
         ("evaluate", "no_model", texts),
         ("annotate", "no_model", texts),
-        ("benchmark", "pipe", texts, "no_model"),
     ):
         assert "no_model" in run_on(*arguments)

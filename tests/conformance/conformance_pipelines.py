@@ -1,15 +1,14 @@
 """The five pipelines of the conformance tests, and what they are trained on."""
 
 from collections.abc import Iterable
-from typing import Dict, List, Optional, Tuple
 
 import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from test_component import ents_of, make_examples, small
 from thinc.api import fix_random_seed
+from util import ents_of, make_examples, small
 
 # Every character is one that the tiny encoder knows.
 TRAIN = [
@@ -47,12 +46,18 @@ def crf_on(tok2vec: dict) -> dict:
     return {"model": {"@architectures": "spacy_crf_ner.CRFTagger.v2", "tok2vec": tok2vec}}
 
 
-def kinds(*names: str, slow: Iterable[str] = ()):
-    """Let a test run with these kinds only, some of which are left to `make test-slow`."""
-    values = [
-        pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in names
+def first_is_quick(values: Iterable) -> list:
+    """Parameters of which the first one is in the quick suite; the others take `make test-slow`,
+    and so does whatever has the transformer."""
+    return [
+        pytest.param(value, marks=[pytest.mark.slow] if i or value == "transformer" else [])
+        for i, value in enumerate(values)
     ]
-    return pytest.mark.parametrize("kind", values, indirect=True)
+
+
+def kinds(*names: str):
+    """Let a test run with these kinds only."""
+    return pytest.mark.parametrize("kind", first_is_quick(names), indirect=True)
 
 
 def make_nlp(kind: str, encoder: str = "", lang: str = "zh", tokenizer=None) -> Language:

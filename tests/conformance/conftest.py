@@ -2,9 +2,9 @@
 
 import pytest
 import spacy
-from conformance_pipelines import KINDS, TRAIN, fit, make_nlp
+from conformance_pipelines import KINDS, TRAIN, first_is_quick, fit, make_nlp
 from spacy.tokens import DocBin
-from test_component import make_examples
+from util import make_examples
 
 
 @pytest.fixture(scope="session")
@@ -16,12 +16,7 @@ def encoder(tmp_path_factory):
     return make_encoder(tmp_path_factory.mktemp("conformance") / "encoder", **NO_DROPOUT)
 
 
-# Most of what could go wrong on the CNN of spaCy would go wrong on the other networks as well.
-SLOW = pytest.mark.slow
-PARAMS = [pytest.param(kind, marks=SLOW if kind == "cnn" else ()) for kind in KINDS]
-
-
-@pytest.fixture(scope="session", params=PARAMS)
+@pytest.fixture(scope="session", params=first_is_quick(KINDS))
 def kind(request):
     return request.param
 

@@ -5,13 +5,22 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
-from conformance_pipelines import CRF_KINDS, GOLD, TEXTS, TRAIN, found, is_trained, kinds
+from conformance_pipelines import (
+    CRF_KINDS,
+    GOLD,
+    TEXTS,
+    TRAIN,
+    first_is_quick,
+    found,
+    is_trained,
+    kinds,
+)
 from spacy.cli._util import app
 from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
-from test_component import make_examples
 from typer.testing import CliRunner
+from util import make_examples
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
@@ -44,7 +53,7 @@ def save_corpus(path, lang, train, times=20):
 # On the shipped configs
 
 
-@pytest.fixture(scope="module", params=CONFIGS, ids=lambda path: path.stem)
+@pytest.fixture(scope="module", params=first_is_quick(CONFIGS), ids=lambda path: path.stem)
 def shipped(request):
     if request.param.stem.startswith("transformer"):
         pytest.importorskip("spacy_transformers", reason="needs the extra 'transformers'")

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 import spacy
 from conformance_pipelines import TRAIN, fit, found, kinds
-from test_component import make_examples
+from util import make_examples
 
 GERMAN = [
     ("Anna Müller wohnt in München.", [(0, 11, "PER"), (21, 28, "LOC")]),
@@ -56,9 +56,14 @@ CASES = {
 }
 
 
+QUICK = ("zh", "en")
+
+
 # Not with the transformer, whose pieces are Chinese.
-@kinds("bilstm", "cnn", "tok2vec", "ner", slow=["cnn", "tok2vec"])
-@pytest.mark.parametrize("case", CASES)
+@kinds("bilstm", "cnn", "tok2vec", "ner")
+@pytest.mark.parametrize(
+    "case", [pytest.param(x, marks=[] if x in QUICK else [pytest.mark.slow]) for x in CASES]
+)
 def test_learnt_by_heart(case, make, tmp_path):
     lang, tokenizer, modules, train = CASES[case]
     for module in modules:

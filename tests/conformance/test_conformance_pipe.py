@@ -18,8 +18,8 @@ from conformance_pipelines import (
 from spacy import displacy
 from spacy.tokens import Doc, Span
 from spacy.util import load_model_from_config
-from test_component import ents_of, make_examples
 from thinc.api import Adam, Config
+from util import ents_of, make_examples
 
 TEXT, ENTS = TRAIN[0]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import spacy
 from conformance_pipelines import TEXTS, crf_on, fit, found, is_trained
-from test_component import small
 from thinc.api import fix_random_seed
+from util import small
 
 from spacy_crf_ner.lexicon import set_lexicon
 

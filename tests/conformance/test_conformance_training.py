@@ -1,6 +1,6 @@
 """What spaCy documents of training a pipe: `crf_ner` does it as `ner` does."""
 
-from typing import ClassVar, List
+from typing import ClassVar
 
 import pytest
 import spacy
@@ -10,6 +10,7 @@ from conformance_pipelines import (
     GOLD,
     TEXTS,
     TRAIN,
+    first_is_quick,
     fit,
     found,
     is_trained,
@@ -19,7 +20,7 @@ from conformance_pipelines import (
 )
 from spacy.language import Language
 from spacy.training import Example
-from test_component import ents_of, make_examples
+from util import ents_of, make_examples
 
 # With a label that the trained pipelines do not know.
 NEW_TEXT, NEW_ENTS = "好的大学有工作", [(0, 4, "ORG")]
@@ -202,7 +203,7 @@ def rehearse(nlp, name, steps=40, label_first=True):
 
 
 @kinds("bilstm", "cnn", "ner")
-@pytest.mark.parametrize("label_first", [True, False])
+@pytest.mark.parametrize("label_first", first_is_quick([True, False]))
 def test_rehearsal_keeps_what_was_known(label_first, nlp, name):
     losses = rehearse(nlp, name, label_first=label_first)
     assert name in losses

@@ -18,6 +18,12 @@ from spacy_crf_ner.crf.recursions import gpu  # noqa: E402
 # The interpreter's numpy minds the log of 0, which is right for the lanes of the padding.
 pytestmark = pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
 
+
+def slow(value):
+    """A case that is left to `make test-slow` where the kernels are interpreted."""
+    return pytest.param(value, marks=[pytest.mark.slow] if DEVICE == "cpu" else [])
+
+
 LENGTHS = [3, 0, 5, 1, 2, 0, 7]
 
 
@@ -62,7 +68,7 @@ def results_of(module, p):
     return [*module.forward(p), betas, module.viterbi(p)]
 
 
-@pytest.mark.parametrize("n_tags", [1, 2, 5, 16, 17, 41])
+@pytest.mark.parametrize("n_tags", [1, 5, 17, *map(slow, (2, 16, 41))])
 def test_like_the_reference(n_tags):
     check(make_potentials(n_tags))
 
@@ -122,7 +128,7 @@ def test_the_reference_takes_over_where_kernels_cannot_be_launched(monkeypatch):
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("n_labels", [0, 1, 4, 10])
+@pytest.mark.parametrize("n_labels", [4, *map(slow, (0, 1, 10))])
 def test_impossible_transitions(n_labels):
     tag_set = TagSet(tuple("ABCDEFGHIJ"[:n_labels]), "BIOES")
     *_, tags = check(legal(make_potentials(len(tag_set)), tag_set))
@@ -146,12 +152,13 @@ def test_large_and_equal_scores(scale):
         assert tags.unique().tolist() == [0]
 
 
-@pytest.mark.parametrize("shift", [1e4, -1e4])
+@pytest.mark.parametrize("shift", [1e4, slow(-1e4)])
 def test_scores_far_from_zero(shift):
     p = make_potentials(5)
     check(replace(p, emissions=p.emissions + shift, transitions=p.transitions - shift))
 
 
+@pytest.mark.slow
 def test_a_long_sequence_is_precise():
     p = make_potentials(5, lengths=[300])
     check(replace(p, emissions=p.emissions + 1e4))

@@ -13,6 +13,7 @@ SCRIPT = Path(__file__).parent / "compile_kernels.py"
 KERNELS = ("_forward", "_backward", "_viterbi")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("capability", "tags"), [(75, (17, 129)), (80, (1, 41)), (90, (17, 65, 129, 257))]
 )

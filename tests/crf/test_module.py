@@ -69,7 +69,7 @@ def test_legal_decoding_and_impossible_gold():
     crf = LinearChainCRF(len(tag_set), legal=legal)
     emissions, _, mask = make_batch(len(tag_set), batch=50)
     for tags in crf.decode(emissions, mask):
-        tag_set.to_spans(tags)  # raises if the tagging is not legal
+        tag_set.to_spans(tags)  # raises if the tag sequence is not legal
     illegal = torch.full(mask.shape, tag_set.ids["I-A"])
     assert crf(emissions, illegal, mask) < -1e29
 

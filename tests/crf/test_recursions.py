@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from test_inference import make_potentials, masks_of
+from enumeration import make_potentials, masks_of
 
 from spacy_crf_ner.crf import Posterior, Potentials, best_tags, log_partition
 from spacy_crf_ner.crf.recursions import cpu, reference
@@ -72,7 +72,7 @@ def test_a_sparse_matrix_needs_no_block():
 @pytest.mark.parametrize("scale", [1e4, -1e4])
 @pytest.mark.parametrize("tag_set", [None, TagSet(("A", "B"))], ids=["all", "BIOES"])
 def test_huge_scores(scale, tag_set):
-    """The best tagging has all the probability, and what is best is found."""
+    """The best tag sequence has all the probability, and what is best is found."""
     p = make_potentials(9, [6, 3])
     p = p.map(lambda scores: scores * scale)
     if tag_set:

@@ -16,11 +16,11 @@ from spacy_crf_ner.util import CorpusError
 LETTERS = {"BIO": "BIIB", "BIOES": "BIES", "BMES": "BMES", "BILUO": "BILU"}
 
 
-def sentences_of(*taggings):
-    """One sentence for each tagging, in one file, the tokens being a, b, c ..."""
+def sentences_of(*tag_sequences):
+    """One sentence for each tag sequence, in one file, the tokens being a, b, c ..."""
     lines = []
-    for tagging in taggings:
-        lines += [f"{chr(97 + i)} {tag}" for i, tag in enumerate(tagging.split())] + [""]
+    for tag_sequence in tag_sequences:
+        lines += [f"{chr(97 + i)} {tag}" for i, tag in enumerate(tag_sequence.split())] + [""]
     return list(read_sentences("a.txt", lines))
 
 
@@ -68,7 +68,7 @@ def test_spans_survive_each_scheme(scheme, separator, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("taggings", "scheme"),
+    ("tag_sequences", "scheme"),
     [
         (["O O"], "BIO"),
         (["B-X I-X"], "BIO"),
@@ -86,12 +86,12 @@ def test_spans_survive_each_scheme(scheme, separator, tmp_path):
         (["B-A-B I-A-B"], "BIO"),
     ],
 )
-def test_the_scheme_is_found_out(taggings, scheme):
-    assert find_scheme(sentences_of(*taggings)) == scheme
+def test_the_scheme_is_found_out(tag_sequences, scheme):
+    assert find_scheme(sentences_of(*tag_sequences)) == scheme
 
 
 @pytest.mark.parametrize(
-    ("tagging", "tag", "line"),
+    ("tag_sequence", "tag", "line"),
     [
         ("B-X I-X Q-X", "Q-X", 3),
         ("B-X X", "X", 2),
@@ -103,9 +103,9 @@ def test_the_scheme_is_found_out(taggings, scheme):
         ("B-X IE-X", "IE-X", 2),
     ],
 )
-def test_a_tag_of_no_scheme_is_an_error(tagging, tag, line):
+def test_a_tag_of_no_scheme_is_an_error(tag_sequence, tag, line):
     with pytest.raises(CorpusError) as caught:
-        find_scheme(sentences_of(tagging))
+        find_scheme(sentences_of(tag_sequence))
     message = str(caught.value)
     assert message.startswith(f"a.txt, line {line}: the tag {tag!r} belongs to no known tag scheme")
     assert "BIOES" in message
@@ -113,7 +113,7 @@ def test_a_tag_of_no_scheme_is_an_error(tagging, tag, line):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "tagging", "spans", "repaired_lines"),
+    ("scheme", "tag_sequence", "spans", "repaired_lines"),
     [
         ("BIO", "O I-X I-X", [(1, 3, "X")], [2]),
         ("BIO", "I-X", [(0, 1, "X")], [1]),
@@ -131,9 +131,9 @@ def test_a_tag_of_no_scheme_is_an_error(tagging, tag, line):
     ],
 )
 def test_illegal_sequences_are_read_as_conlleval_does_and_noted(
-    scheme, tagging, spans, repaired_lines
+    scheme, tag_sequence, spans, repaired_lines
 ):
-    (sentence,) = sentences_of(tagging)
+    (sentence,) = sentences_of(tag_sequence)
     record = to_record(sentence, scheme)
     assert record.spans == spans
     assert [(note.kind, note.line) for note in record.notes] == [

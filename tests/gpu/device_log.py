@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import List
 
 HERE = str(Path(__file__).parent)
 PACKAGE = importlib.util.find_spec("spacy_crf_ner").submodule_search_locations[0]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import numpy as np
 import spacy
@@ -11,9 +11,9 @@ from spacy.tokens import Doc, DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.util import load_config, load_model_from_config
-from test_component import TRAIN, make_examples
 from thinc.api import Config
 from tiny_encoders import make_encoder
+from util import TRAIN, make_examples
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SENTENCES = {

@@ -5,11 +5,14 @@ import pytest
 from device_log import recording, table
 from small_training import small_config
 from spacy.training.initialize import init_nlp
-from test_component import TEXTS, make_examples
+from util import TEXTS, make_examples
 
-pytestmark = pytest.mark.skipif(
-    emulated_cuda.HAS_GPU, reason="only the emulation of a GPU counts what waits for it"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        emulated_cuda.HAS_GPU, reason="only the emulation of a GPU counts what waits for it"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

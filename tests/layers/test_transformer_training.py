@@ -67,7 +67,9 @@ def with_gazetteer(folder, name):
     return {"initialize.before_init": before_init}
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(
+    "name", [CONFIGS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in CONFIGS[1:])]
+)
 def test_configs_train_store_and_load(tmp_path, bert, name):
     settings = {**overrides(tmp_path, bert), **with_gazetteer(tmp_path, name)}
     config = load_config(ROOT / "configs" / f"{name}.cfg", overrides=settings)
@@ -162,7 +164,12 @@ LIKE = {
 }
 
 
-@pytest.mark.parametrize("published", LIKE)
+# One of each class of tokenizer is quick.
+QUICK = ("bert-base-chinese", "roberta-base")
+PUBLISHED = [pytest.param(x, marks=[] if x in QUICK else [pytest.mark.slow]) for x in LIKE]
+
+
+@pytest.mark.parametrize("published", PUBLISHED)
 def test_encoders_like_published_ones(tmp_path, published):
     kind, settings = LIKE[published]
     english = published in ("bert-base-cased", "bert-base-uncased", "roberta-base")

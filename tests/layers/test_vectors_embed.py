@@ -5,8 +5,8 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 from spacy.vectors import Vectors
-from test_component import TRAIN, make_examples, make_nlp
 from thinc.api import Adam, NumpyOps
+from util import TRAIN, make_examples, make_nlp
 
 from spacy_crf_ner.layers.vectors import VectorsEmbed
 

@@ -8,8 +8,8 @@ import spacy
 from spacy import registry
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
-from test_component import make_nlp
 from thinc.api import Config
+from util import make_nlp
 
 from spacy_crf_ner.training.augment import (
     make_character_replacement,

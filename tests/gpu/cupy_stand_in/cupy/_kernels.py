@@ -4,7 +4,7 @@ Thinc's functions around them run as they are, with all their checks.
 """
 
 from collections.abc import Sequence
-from typing import Any, Tuple
+from typing import Any
 
 import numpy as np
 

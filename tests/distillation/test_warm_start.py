@@ -6,7 +6,7 @@ import spacy
 from spacy.ml.models.tok2vec import MaxoutWindowEncoder, build_Tok2Vec_model
 from thinc.api import Linear, chain, concatenate, with_array
 
-from spacy_crf_ner.distillation.student import warm_start
+from spacy_crf_ner.distillation import warm_start
 from spacy_crf_ner.distillation.warm_start import take_embeddings, take_encoder
 from spacy_crf_ner.layers.attention import SelfAttentionEncoder
 from spacy_crf_ner.layers.bilstm import BiLSTMEncoder

@@ -10,8 +10,8 @@ import spacy
 import srsly
 import torch
 from safetensors.numpy import load, save
-from test_component import TEXTS, fit, small
 from thinc.api import Linear, Model, PyTorchShim, PyTorchWrapper, chain
+from util import TEXTS, fit, small
 
 from spacy_crf_ner.lexicon import set_lexicon
 from spacy_crf_ner.pipeline.serialize import from_safetensors, to_safetensors

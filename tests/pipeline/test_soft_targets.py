@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
-from test_component import TEXTS, fit, make_examples, make_nlp
 from thinc.api import Adam
+from util import TEXTS, make_examples, make_nlp, make_trained
 
 from spacy_crf_ner.crf import cross_entropy, expectations
 from spacy_crf_ner.distillation.teacher import annotate
@@ -21,10 +21,13 @@ from spacy_crf_ner.tags import SCHEMES, TagSet
 
 LABELS = ["LOC", "PER"]
 
+# A teacher that listens is also that of the tests of `crf distill`.
+LISTENER = pytest.param(True, id="listener", marks=pytest.mark.slow)
 
-@pytest.fixture(scope="module", params=[False, True], ids=["alone", "listener"])
+
+@pytest.fixture(scope="module", params=[pytest.param(False, id="alone"), LISTENER])
 def teacher(request):
-    return fit(make_nlp(tok2vec=request.param))[0]
+    return make_trained(tok2vec=request.param)
 
 
 def unlabelled(nlp, texts=TEXTS):
@@ -56,11 +59,9 @@ def entropies(teacher, texts=TEXTS):
 
 
 @pytest.mark.parametrize("labels", [LABELS, LABELS[::-1]])
-@pytest.mark.parametrize("extras", [{}, {"adversarial_epsilon": 0.1}, {"rdrop_alpha": 1.0}])
-def test_a_student_without_gold_learns_the_teachers_taggings(teacher, labels, extras):
-    nlp, pipe = make_student(
-        labels, regularization={"@losses": "spacy_crf_ner.regularization.v1", **extras}
-    )
+@pytest.mark.parametrize("epsilon", [0.0, pytest.param(0.1, marks=pytest.mark.slow)])
+def test_a_student_without_gold_learns_the_teachers_tag_sequences(teacher, labels, epsilon):
+    nlp, pipe = make_student(labels, adversarial_epsilon=epsilon)
     examples = taught(nlp, [teacher], unlabelled(nlp))
     before = losses_of(pipe, examples)
     optimizer = Adam(0.01)
@@ -110,34 +111,34 @@ def test_the_gradient_of_the_loss(teacher):
 
 
 def test_several_teachers_are_averaged(teacher):
-    other, _ = fit(make_nlp(), steps=3)
+    other = make_trained(steps=3)
     nlp, pipe = make_student(LABELS[::-1])
 
-    def lessons(teachers):
+    def targets_of(teachers):
         return [read_soft_targets(eg.reference) for eg in taught(nlp, teachers, unlabelled(nlp))]
 
-    for mean, *each in zip(*map(lessons, ([teacher, other], [teacher], [other]))):
+    for mean, *each in zip(*map(targets_of, ([teacher, other], [teacher], [other]))):
         assert mean.tag_set == pipe.tag_set
         assert np.allclose(mean.tags, sum(one.tags for one in each) / 2, atol=1e-6)
         assert np.allclose(mean.pairs, sum(one.pairs for one in each) / 2, atol=1e-5)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_docbins_keep_lessons(scheme):
+def test_docbins_keep_soft_targets(scheme):
     nlp = make_nlp()
     generator = np.random.default_rng(0)
     tag_set = TagSet(("B-A", "C"), scheme)
     C = len(tag_set)
     pairs = generator.random((C, C)) * tag_set.legal_transitions
-    lesson = SoftTargets(0.25, tag_set, generator.random((3, C)), pairs)
+    targets = SoftTargets(0.25, tag_set, generator.random((3, C)), pairs)
     doc = nlp.make_doc("王明在")
-    keep_soft_targets(doc, lesson)
+    keep_soft_targets(doc, targets)
     docbin = DocBin(store_user_data=True, docs=[doc])
     (copy,) = DocBin().from_bytes(docbin.to_bytes()).get_docs(nlp.vocab)
     found = read_soft_targets(copy)
-    assert found[:2] == lesson[:2]
-    assert np.allclose(found.tags, lesson.tags, atol=1e-6)
-    assert np.allclose(found.pairs, lesson.pairs, atol=1e-6)
+    assert found[:2] == targets[:2]
+    assert np.allclose(found.tags, targets.tags, atol=1e-6)
+    assert np.allclose(found.pairs, targets.pairs, atol=1e-6)
     assert found.tags.dtype == found.pairs.dtype == np.float32
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_crf_ner.pipeline.scorer import score_entities, score_tokens
+from spacy_crf_ner.pipeline.scorer import make_ner_scorer, score_entities, score_tokens
 from spacy_crf_ner.tags import TagSet
 
 TAG_SET = TagSet(("BOOK", "LOC", "PER"))
@@ -72,3 +72,22 @@ def test_nothing_to_score():
     assert scores["ents_f"] is None
     assert scores["ents_macro_f"] is None
     assert set(score_tokens([Example(doc, doc.copy())]).values()) == {None}
+
+
+def test_the_registered_scorer_scores_entities_and_tokens():
+    vocab = spacy.blank("zh").vocab
+    gold, found = (Doc(vocab, words=list("王明在北京")) for _ in range(2))
+    gold.set_ents([Span(gold, 0, 2, "PER"), Span(gold, 3, 5, "LOC")])
+    found.set_ents([Span(found, 0, 2, "PER")])
+    scores = make_ner_scorer()(iter([Example(found, gold)]))
+    assert scores["ents_f"] == pytest.approx(2 / 3)
+    assert scores["ents_token_acc"] == pytest.approx(3 / 5)
+    assert {"ents_macro_f", "ents_per_type", "ents_token_macro_f"} <= scores.keys()
+
+
+def test_a_pipeline_reports_them_all():
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("crf_ner").add_label("PER")
+    nlp.initialize()
+    example = Example.from_dict(nlp.make_doc("王明在北京"), {"entities": [(0, 2, "PER")]})
+    assert {"ents_f", "ents_token_acc", "ents_token_macro_f"} <= nlp.evaluate([example]).keys()

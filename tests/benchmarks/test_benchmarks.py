@@ -1,19 +1,20 @@
-"""`crf benchmark` on tiny input: what it prints, not how fast it is."""
+"""The benchmarks on tiny input: what they print, not how fast anything is."""
 
 import pytest
 import spacy
 import torch
 from typer.testing import CliRunner
 
-from spacy_crf_ner.cli import app
+from benchmarks import crf, pipe
 
-ARGUMENTS = ["benchmark", "crf", "--batch", "2", "--length", "4", "--tags", "3", "--runs", "1"]
+ARGUMENTS = ["--batch", "2", "--length", "4", "--tags", "3", "--runs", "1"]
 
 
+@pytest.mark.slow
 def test_table_and_picture(tmp_path):
     table, picture = tmp_path / "table.md", tmp_path / "picture.png"
     arguments = [*ARGUMENTS, "--output", str(table), "--plot", str(picture)]
-    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(crf.app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     lines = table.read_text(encoding="utf8").splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:5]]
@@ -35,8 +36,8 @@ def test_pipelines_side_by_side(tmp_path):
     nlp.to_disk(tmp_path / "crf")
     spacy.blank("zh").to_disk(tmp_path / "blank")
     models = [str(tmp_path / "crf"), str(tmp_path / "blank")]
-    arguments = ["benchmark", "pipe", str(texts), *models, "--runs", "1"]
-    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    arguments = [str(texts), *models, "--runs", "1"]
+    result = CliRunner().invoke(pipe.app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     for name in (models[0], f"{models[0]}, with confidences", models[1]):
@@ -46,34 +47,25 @@ def test_pipelines_side_by_side(tmp_path):
 
 
 def test_missing_texts(tmp_path):
-    result = CliRunner().invoke(app, ["benchmark", "pipe", str(tmp_path / "no.txt"), "model"])
+    result = CliRunner().invoke(pipe.app, [str(tmp_path / "no.txt"), "model"])
     assert result.exit_code == 1
     assert "no.txt" in result.output
 
 
+def test_a_pipeline_that_is_not_there(tmp_path):
+    (tmp_path / "texts.txt").write_text("北京\n", encoding="utf8")
+    result = CliRunner().invoke(pipe.app, [str(tmp_path / "texts.txt"), "no_model"])
+    assert result.exit_code == 1
+    assert "no_model" in result.output
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        ["benchmark", "crf"],
-        ["benchmark", "pipe", "texts.txt", "model"],
-        ["evaluate", "model", "texts.txt"],
-        ["calibrate", "model", "texts.txt", "output"],
-        ["annotate", "model", "texts.txt"],
-        ["distill", "model", "texts.txt", "output"],
-    ],
+    ("benchmark", "arguments"), [(crf, []), (pipe, ["texts.txt", "model"])], ids=["crf", "pipe"]
 )
-def test_without_a_gpu_they_say_what_to_do(tmp_path, monkeypatch, arguments):
+def test_without_a_gpu_they_say_what_to_do(tmp_path, monkeypatch, benchmark, arguments):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "texts.txt").write_text("上海\n", encoding="utf8")
-    result = CliRunner().invoke(app, [*arguments, "--gpu-id", "0"])
+    result = CliRunner().invoke(benchmark.app, [*arguments, "--gpu-id", "0"])
     assert result.exit_code == 1
     assert "spacy crf doctor" in result.output
-
-
-def test_processes_cannot_share_a_gpu(tmp_path):
-    result = CliRunner().invoke(
-        app, ["annotate", "model", "texts.txt", "--gpu-id", "0", "--n-process", "2"]
-    )
-    assert result.exit_code == 1
-    assert "--n-process to 1" in result.output

@@ -7,7 +7,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 import torch
-from test_inference import make_potentials
+from enumeration import make_potentials
 
 from spacy_crf_ner.crf import best_tags
 from spacy_crf_ner.pipeline.constraints import constrain
@@ -27,7 +27,7 @@ TAG_SETS = [TagSet(("A",), "BIOES"), TagSet(("A", "B"), "BIO")]
 
 
 def enumerate_entities(potentials, tag_set):
-    """For each sequence {(tags, spans): probability} of all legal taggings."""
+    """For each sequence {(tags, spans): probability} of all legal tag sequences."""
     first = 0
     for length in potentials.lengths.tolist():
         scores = {}
@@ -52,18 +52,18 @@ def case(request):
     return potentials, request.param, list(enumerate_entities(potentials, request.param))
 
 
-def probability_of(span, taggings):
-    return sum(p for (_, spans), p in taggings.items() if span in spans)
+def probability_of(span, tag_sequences):
+    return sum(p for (_, spans), p in tag_sequences.items() if span in spans)
 
 
-def test_confidences_of_the_best_tagging(case):
-    potentials, tag_set, taggings = case
+def test_confidences_of_the_best_tag_sequence(case):
+    potentials, tag_set, tag_sequences = case
     legal = constrain(potentials, tag_set)
     tags = best_tags(legal)
     spans = split_tags(tags, legal.lengths, tag_set)
     assert any(spans)
     found = add_confidences(legal, tags, spans, tag_set)
-    for entities, some in zip(found, taggings):
+    for entities, some in zip(found, tag_sequences):
         for entity in entities:
             expected = probability_of(tuple(entity[:3]), some)
             assert entity.confidence == pytest.approx(expected, abs=1e-9)
@@ -71,9 +71,9 @@ def test_confidences_of_the_best_tagging(case):
 
 @pytest.mark.parametrize("threshold", [0.01, 0.2, 1.0])
 def test_probable_spans(case, threshold):
-    potentials, tag_set, taggings = case
+    potentials, tag_set, tag_sequences = case
     found = probable_spans(constrain(potentials, tag_set), tag_set, threshold)
-    for entities, some in zip(found, taggings):
+    for entities, some in zip(found, tag_sequences):
         spans = {span for _, spans in some for span in spans}
         expected = {span: probability_of(span, some) for span in spans}
         expected = {span: p for span, p in expected.items() if p >= threshold}
@@ -90,13 +90,13 @@ def test_probable_spans_need_a_threshold(case):
 
 
 def test_loss_of_partial_annotation(case):
-    """The probability of all taggings that agree with the known tags."""
-    potentials, tag_set, taggings = case
+    """The probability of all tag sequences that agree with the known tags."""
+    potentials, tag_set, tag_sequences = case
     known = np.full(sum(LENGTHS), MISSING)
     known[1] = 0
     known[4] = tag_set.from_spans([(0, 1, "A")], 1)[0]
     expected = 0.0
-    for first, some in zip((0, 4, 4, 5), taggings):
+    for first, some in zip((0, 4, 4, 5), tag_sequences):
         agree = [
             p
             for (path, _), p in some.items()
@@ -108,11 +108,11 @@ def test_loss_of_partial_annotation(case):
 
 
 def test_loss_of_spans_that_are_no_entities(case):
-    potentials, tag_set, taggings = case
+    potentials, tag_set, tag_sequences = case
     known = np.full(sum(LENGTHS), MISSING)
     spans = [(0, (1, 3, "A")), (0, (0, 1, "A")), (2, (0, 1, "A")), (3, (2, 3, "A"))]
     incorrect = [IncorrectSpan(b, *span) for b, span in spans]
-    expected = -sum(math.log(1 - probability_of(span, taggings[b])) for b, span in spans)
+    expected = -sum(math.log(1 - probability_of(span, tag_sequences[b])) for b, span in spans)
     loss = negative_log_likelihood(potentials, known, tag_set, incorrect)
     assert loss.sum().item() == pytest.approx(expected, abs=1e-9)
 
@@ -147,13 +147,13 @@ def test_entities_are_plain_tuples():
 @pytest.mark.parametrize("threshold", [0.01, 0.1, 0.2, 0.4, 0.6])
 def test_best_entities(case, threshold):
     """Of all sets of spans without overlaps that with the most probability above the threshold."""
-    potentials, tag_set, taggings = case
+    potentials, tag_set, tag_sequences = case
     found = best_entities(constrain(potentials, tag_set), tag_set, threshold)
 
     def worth(spans, some):
         return sum(probability_of(span, some) - threshold for span in spans)
 
-    for entities, some in zip(found, taggings):
+    for entities, some in zip(found, tag_sequences):
         best = max({spans for _, spans in some}, key=lambda spans: worth(spans, some))
         assert [tuple(entity[:3]) for entity in entities] == list(best)
         for entity in entities:
@@ -162,8 +162,8 @@ def test_best_entities(case, threshold):
         assert max(map(len, found)) > 1
 
 
-def test_best_entities_are_not_those_of_the_best_tagging():
-    """What is probable in many taggings may be in none of the most probable one."""
+def test_best_entities_are_not_those_of_the_best_tag_sequence():
+    """What is probable in many tag sequences may be in none of the most probable one."""
     tag_set = TagSet(("A", "B"), "BIOES")
     names = ["O", "S-A", "S-B"]
     emissions = torch.full((1, len(tag_set)), -50.0)

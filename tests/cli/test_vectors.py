@@ -3,8 +3,8 @@
 import os
 
 import pytest
+from random_bert import CHARACTERS, make_bert
 from spacy.training.initialize import read_vectors
-from test_vectors import CHARACTERS, make_bert
 from typer.testing import CliRunner
 
 from spacy_crf_ner.cli import app

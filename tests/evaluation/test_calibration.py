@@ -7,8 +7,8 @@ import spacy
 import srsly
 from spacy.tokens import DocBin
 from spacy.training import Example
-from test_component import LISTENER, MODEL, TRAIN, fit, make_examples, make_nlp, small
 from typer.testing import CliRunner
+from util import LISTENER, MODEL, TRAIN, fit, make_examples, make_trained, small
 
 from spacy_crf_ner.cli import app
 from spacy_crf_ner.evaluation.calibration import (
@@ -39,7 +39,7 @@ def noisy_examples(nlp, share, seed):
 
 
 def test_the_temperature_of_a_component_that_is_too_sure():
-    nlp, _ = fit(make_nlp())
+    nlp = make_trained()
     pipe = nlp.get_pipe("crf_ner")
     examples = noisy_examples(nlp, 0.7, seed=1)
     temperature = fit_temperature(pipe, examples)
@@ -50,7 +50,7 @@ def test_the_temperature_of_a_component_that_is_too_sure():
 
 
 def test_the_temperature_changes_confidences_only(tmp_path):
-    nlp, _ = fit(make_nlp(spans_key="crf"))
+    nlp = make_trained(spans_key="crf")
     before = nlp(TRAIN[0][0])
     nlp.get_pipe("crf_ner").temperature = 5.0
     nlp.to_disk(tmp_path)
@@ -60,14 +60,14 @@ def test_the_temperature_changes_confidences_only(tmp_path):
 
 
 def test_nothing_to_fit():
-    nlp, _ = fit(make_nlp(), steps=1)
+    nlp = make_trained(steps=1)
     doc = nlp.make_doc("北京")
     with pytest.raises(ValueError, match="no annotation"):
         fit_temperature(nlp.get_pipe("crf_ner"), [Example(doc, doc.copy())])
 
 
 def test_commands(tmp_path):
-    nlp, _ = fit(make_nlp())
+    nlp = make_trained()
     nlp.to_disk(tmp_path / "model")
     docs = [eg.reference for eg in noisy_examples(nlp, 0.7, seed=1)]
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")

@@ -7,85 +7,22 @@ import numpy as np
 import pytest
 import spacy
 from numpy.testing import assert_allclose
-from spacy import displacy, util
+from spacy import displacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
-from thinc.api import Config, fix_random_seed
+from spacy.util import raise_error
+from thinc.api import fix_random_seed
+from util import TEXTS, TRAIN, ents_of, fit, make_examples, make_nlp, make_trained, small
 
+from spacy_crf_ner.pipeline.component import crf_pipes
 from spacy_crf_ner.pipeline.decoding import Entity
 from spacy_crf_ner.pipeline.gold import biluo_tags, gold_tags
 from spacy_crf_ner.tags import MISSING, SCHEMES
 
-TRAIN = [
-    ("王明在北京工作", [(0, 2, "PER"), (3, 5, "LOC")]),
-    ("李雷去上海", [(0, 2, "PER"), (3, 5, "LOC")]),
-    ("今天下雨", []),
-    ("韩梅梅住在广州", [(0, 3, "PER"), (5, 7, "LOC")]),
-    ("京是北京", [(0, 1, "LOC"), (2, 4, "LOC")]),
-]
-TEXTS = [text for text, _ in TRAIN]
-
-# Small, so that the tests are quick.
-MODEL = """
-[model]
-@architectures = "spacy_crf_ner.CRFTagger.v2"
-
-[model.tok2vec]
-@architectures = "spacy.Tok2Vec.v2"
-
-[model.tok2vec.embed]
-@architectures = "spacy_crf_ner.FeatureEmbed.v1"
-features = ["NORM", "BIGRAM_LEFT"]
-widths = [16, 16]
-rows = [500, 500]
-
-[model.tok2vec.encode]
-@architectures = "spacy_crf_ner.BiLSTMEncoder.v1"
-width = 32
-"""
-LISTENER = """
-[model]
-@architectures = "spacy_crf_ner.CRFTagger.v2"
-
-[model.tok2vec]
-@architectures = "spacy.Tok2VecListener.v1"
-width = 32
-upstream = "tok2vec"
-"""
-
-
-def small(config=MODEL):
-    return Config().from_str(config)
-
-
-def make_examples(nlp, train=TRAIN):
-    return [Example.from_dict(nlp.make_doc(t), {"entities": ents}) for t, ents in train]
-
-
-def make_nlp(lang="zh", *, tok2vec=False, **config):
-    fix_random_seed(0)
-    nlp = spacy.blank(lang)
-    if tok2vec:
-        nlp.add_pipe("tok2vec", config={"model": small()["model"]["tok2vec"]})
-    nlp.add_pipe("crf_ner", config={**small(LISTENER if tok2vec else MODEL), **config})
-    return nlp
-
-
-def fit(nlp, steps=30, train=TRAIN):
-    examples = make_examples(nlp, train)
-    optimizer = nlp.initialize(lambda: examples)
-    optimizer.learn_rate = 0.01
-    losses = [nlp.update(examples, sgd=optimizer)["crf_ner"] for _ in range(steps)]
-    return nlp, losses
-
 
 @pytest.fixture(scope="module")
 def trained():
-    return fit(make_nlp())[0]
-
-
-def ents_of(doc):
-    return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+    return make_trained()
 
 
 def assert_as_trained(nlp):
@@ -166,7 +103,7 @@ def test_a_corpus_without_documents_is_named():
 
 
 def test_a_new_label_is_learnt_by_a_trained_model():
-    nlp, _ = fit(make_nlp())
+    nlp = make_trained()
     pipe = nlp.get_pipe("crf_ner")
     assert pipe.add_label("ORG") == 1
     assert pipe.add_label("ORG") == 0
@@ -196,7 +133,7 @@ def test_a_gold_label_that_is_not_known_is_named(trained):
     [
         ({"tag_scheme": "BMES"}, r"tag_scheme.*'BMES' is not .*\['BIO', 'BIOES'\]"),
         ({"overwrite_ents": "perhaps"}, "overwrite_ents"),
-        ({"decoding": "greedy"}, r"decoding.*'viterbi', 'minimum_risk'"),
+        ({"decoding": "greedy"}, r"decoding.*'viterbi'"),
         ({"threshold": 1.5}, "threshold is a probability.*1.5"),
     ],
 )
@@ -258,8 +195,8 @@ def test_misaligned_entities_are_missing_and_counted(caplog):
 
 
 def test_missing_annotation_is_marginalised():
-    """The loss of a partial tagging is that of all full taggings that agree with it."""
-    nlp, _ = fit(make_nlp(), steps=3)
+    """The loss of a partial tag sequence is that of all full tag sequences that agree with it."""
+    nlp = make_trained(steps=3)
     pipe = nlp.get_pipe("crf_ner")
     text = "王明"
 
@@ -291,7 +228,7 @@ def test_spans_known_to_be_no_entities_are_unlearnt():
 
 
 def test_gradient_of_the_loss():
-    nlp, _ = fit(make_nlp(), steps=2)
+    nlp = make_trained(steps=2)
     pipe = nlp.get_pipe("crf_ner")
     reference = Doc(
         nlp.vocab, words=list("王明在"), spaces=[False] * 3, ents=["B-PER", "I-PER", ""]
@@ -348,7 +285,7 @@ def test_white_space_opens_and_closes_no_entity(trained):
 
 def test_white_space_is_barred_by_construction():
     """Even a model that would always open an entity there cannot."""
-    nlp, _ = fit(make_nlp(), steps=1)
+    nlp = make_trained(steps=1)
     pipe = nlp.get_pipe("crf_ner")
     pipe.model.get_ref("output_layer").get_param("b")[:] = [
         {"S": 100.0, "B": 50.0, "E": 50.0}.get(tag[0], 0.0) for tag in pipe.tag_set.tags
@@ -359,7 +296,7 @@ def test_white_space_is_barred_by_construction():
 
 def test_random_scores_always_give_legal_entities():
     for scheme in SCHEMES:
-        nlp, _ = fit(make_nlp(tag_scheme=scheme), steps=1)
+        nlp = make_trained(tag_scheme=scheme, steps=1)
         random = np.random.RandomState(0)
         output_layer = nlp.get_pipe("crf_ner").model.get_ref("output_layer")
         W = random.normal(scale=5, size=output_layer.get_param("W").shape)
@@ -378,28 +315,39 @@ def test_annotations_from_hand_made_entities():
     assert not doc.spans
 
 
-def test_minimum_risk_decoding_finds_the_tagging_with_most_tags_right():
-    nlp, _ = fit(make_nlp(decoding="minimum_risk"), steps=4)
+def test_the_temperature_is_a_positive_number():
+    nlp = make_trained(steps=4, spans_key="crf")
     pipe = nlp.get_pipe("crf_ner")
-    doc = nlp.make_doc("王明在京")
-    (found,) = pipe.predict([doc])
+    assert pipe.temperature == 1.0
+    (before,) = pipe.predict([nlp.make_doc("王明在京")])
+    pipe.temperature = 4.0
+    (after,) = pipe.predict([nlp.make_doc("王明在京")])
+    assert [ent[:3] for ent in after] == [ent[:3] for ent in before]
+    assert all(x.confidence < y.confidence for x, y in zip(after, before, strict=True))
+    for bad in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="temperature must be"):
+            pipe.temperature = bad
+    assert make_nlp().get_pipe("crf_ner").from_bytes(pipe.to_bytes()).temperature == 4.0
 
-    def tags_of(entities):
-        return pipe.tag_set.from_spans([tuple(ent[:3]) for ent in entities], len(doc))
 
-    everything = [(p, tags_of(entities)) for p, entities in pipe.alternatives(doc, 1000)]
+def test_the_crf_pipes_of_a_pipeline():
+    nlp = make_nlp()
+    nlp.add_pipe("sentencizer")
+    second = nlp.add_pipe("crf_ner", name="other", config=small())
+    assert crf_pipes(nlp) == {"crf_ner": nlp.get_pipe("crf_ner"), "other": second}
+    with nlp.select_pipes(disable="crf_ner"):
+        assert list(crf_pipes(nlp)) == ["other"]
+    assert crf_pipes(spacy.blank("zh")) == {}
 
-    def expected_hits(tags):
-        return sum(p * sum(a == b for a, b in zip(tags, other)) for p, other in everything)
 
-    best = max(expected_hits(tags) for _, tags in everything)
-    assert expected_hits(tags_of(found)) == pytest.approx(best)
-    assert_as_trained(fit(make_nlp(decoding="minimum_risk"))[0])
+def test_adversarial_epsilon_is_not_negative():
+    with pytest.raises(ValueError, match="adversarial_epsilon must not be negative"):
+        make_nlp(adversarial_epsilon=-0.1)
 
 
 def test_decoding_of_entities_is_by_their_probabilities():
     settings = {"decoding": "entities", "threshold": 0.3, "spans_key": "crf"}
-    nlp, _ = fit(make_nlp(**settings), steps=4)
+    nlp = make_trained(steps=4, **settings)
     pipe = nlp.get_pipe("crf_ner")
     doc = nlp("王明在京")
     (probable,) = pipe.probable_spans([doc], 0.3)
@@ -409,11 +357,11 @@ def test_decoding_of_entities_is_by_their_probabilities():
     confidences = [ent.confidence for ent in probable]
     assert list(doc.spans["crf"].attrs["scores"]) == pytest.approx(confidences)
     assert [ent._.confidence for ent in doc.ents] == pytest.approx(confidences)
-    assert_as_trained(fit(make_nlp(**settings))[0])
+    assert_as_trained(make_trained(**settings))
 
 
 def test_decoding_of_entities_keeps_those_that_are_there():
-    nlp, _ = fit(make_nlp(decoding="entities", threshold=0.01))
+    nlp = make_trained(decoding="entities", threshold=0.01)
     doc = nlp.make_doc("王明在北京")
     doc.set_ents([Span(doc, 1, 3, label="PER")])
     nlp.get_pipe("crf_ner")(doc)
@@ -425,9 +373,9 @@ def test_decoding_of_entities_keeps_those_that_are_there():
 
 
 def test_confidences_are_the_probabilities_of_the_entities():
-    """Against the sum over all taggings of a short text that have just this entity."""
+    """Against the sum over all tag sequences of a short text that have just this entity."""
     for scheme in SCHEMES:
-        nlp, _ = fit(make_nlp(tag_scheme=scheme, spans_key="crf"), steps=4)
+        nlp = make_trained(tag_scheme=scheme, spans_key="crf", steps=4)
         pipe = nlp.get_pipe("crf_ner")
         doc = nlp.make_doc("王明在京")
         everything = pipe.alternatives(doc, 1000)
@@ -442,7 +390,7 @@ def test_confidences_are_the_probabilities_of_the_entities():
 
 
 def test_confidences_are_written_where_spacy_users_look():
-    nlp, _ = fit(make_nlp(spans_key="crf"))
+    nlp = make_trained(spans_key="crf")
     doc = nlp(TEXTS[0])
     assert [ent._.confidence for ent in doc.ents] == pytest.approx([1, 1], abs=0.1)
     scores = doc.spans["crf"].attrs["scores"]
@@ -464,7 +412,7 @@ def test_settings_can_be_changed_when_a_pipeline_is_loaded(trained, tmp_path):
 
 
 def test_entities_below_the_threshold_are_left_out():
-    nlp, _ = fit(make_nlp(spans_key="crf"), steps=3)
+    nlp = make_trained(spans_key="crf", steps=3)
     doc = nlp("王明去北京上海广州韩梅梅李雷")
     confidences = [ent._.confidence for ent in doc.ents]
     assert len(confidences) > 1
@@ -489,7 +437,7 @@ def test_alternatives(trained):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_entities_that_are_there_are_kept(scheme):
-    nlp, _ = fit(make_nlp(tag_scheme=scheme))
+    nlp = make_trained(tag_scheme=scheme)
     ruler = nlp.add_pipe("entity_ruler", before="crf_ner")
     # A label of the model, one it does not know, and one that cuts through what it would find.
     ruler.add_patterns(
@@ -510,7 +458,7 @@ def test_entities_that_are_there_are_kept(scheme):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_kept_entity_is_not_gone_on_with(scheme):
-    nlp, _ = fit(make_nlp(tag_scheme=scheme))
+    nlp = make_trained(tag_scheme=scheme)
     doc = nlp.make_doc("韩梅梅住在广州")
     doc.set_ents([Span(doc, 0, 1, "PER")], default="missing")
     assert (0, 1, "PER") in ents_of(nlp.get_pipe("crf_ner")(doc))
@@ -518,7 +466,7 @@ def test_a_kept_entity_is_not_gone_on_with(scheme):
 
 
 def test_entities_that_are_there_are_overwritten():
-    nlp, _ = fit(make_nlp(overwrite_ents=True))
+    nlp = make_trained(overwrite_ents=True)
     doc = nlp.make_doc(TEXTS[0])
     doc.set_ents([Span(doc, 1, 6, "EVENT")])
     assert ents_of(nlp.get_pipe("crf_ner")(doc)) == TRAIN[0][1]
@@ -561,7 +509,7 @@ def test_select_pipes(trained):
 
 
 def test_sourced_into_another_pipeline():
-    source, _ = fit(make_nlp(tok2vec=True))
+    source = make_trained(tok2vec=True)
     nlp = spacy.blank("zh")
     nlp.add_pipe("tok2vec", source=source)
     nlp.add_pipe("crf_ner", name="mine", source=source)
@@ -569,7 +517,7 @@ def test_sourced_into_another_pipeline():
 
 
 def test_listeners_can_be_replaced(tmp_path):
-    nlp, _ = fit(make_nlp(tok2vec=True))
+    nlp = make_trained(tok2vec=True)
     nlp.replace_listeners("tok2vec", "crf_ner", ["model.tok2vec"])
     nlp.remove_pipe("tok2vec")
     assert_as_trained(nlp)
@@ -638,7 +586,7 @@ def test_one_bad_document_costs_no_other(trained, monkeypatch):
     try:
         docs = list(trained.pipe(texts, batch_size=11))
     finally:
-        trained.set_error_handler(util.raise_error)
+        trained.set_error_handler(raise_error)
     assert [doc.text for doc in docs] == [*TEXTS, *TEXTS]
     assert [ents_of(doc) for doc in docs[:5]] == [ents for _, ents in TRAIN]
     assert sizes == [11, *[1] * 11]
@@ -677,7 +625,7 @@ def test_another_tag_scheme_than_that_of_the_model_is_told(trained, tmp_path, ca
 
 
 def test_initialized_again_with_one_more_label():
-    nlp, _ = fit(make_nlp())
+    nlp = make_trained()
     nlp.get_pipe("crf_ner").add_label("ORG")
     text = "王明在清华学习"
     train = [*TRAIN, (text, [(0, 2, "PER"), (3, 5, "ORG")])]
@@ -690,7 +638,7 @@ def test_initialized_again_with_one_more_label():
 
 
 def test_entities_that_were_there_are_not_scored():
-    nlp, _ = fit(make_nlp(spans_key="crf"))
+    nlp = make_trained(spans_key="crf")
     doc = nlp.make_doc(TEXTS[0])
     doc.set_ents([Span(doc, 0, 2, label="PER")])
     doc = nlp(doc)
@@ -705,7 +653,7 @@ def test_entities_that_were_there_are_not_scored():
 
 
 def test_a_confidence_is_that_of_its_label():
-    nlp, _ = fit(make_nlp(spans_key="crf"))
+    nlp = make_trained(spans_key="crf")
     doc = nlp(TEXTS[0])
     assert doc.ents[0]._.confidence > 0.5
     relabelled = Span(doc, 0, 2, label="OTHER")
@@ -715,7 +663,7 @@ def test_a_confidence_is_that_of_its_label():
 
 
 def test_confidences_stay():
-    nlp, _ = fit(make_nlp(spans_key="crf"))
+    nlp = make_trained(spans_key="crf")
     docs = list(nlp.pipe(TEXTS[:2]))
     expected = [ent._.confidence for doc in docs for ent in doc.ents]
     assert len(expected) == 4
@@ -734,7 +682,7 @@ def test_confidences_stay():
 
 
 def test_documents_that_earlier_versions_stored():
-    nlp, _ = fit(make_nlp(), steps=1)
+    nlp = make_trained(steps=1)
     doc = nlp.make_doc(TEXTS[0])
     doc.user_data["._.", "confidence", 0, 2] = 0.75
     assert Span(doc, 0, 2, label="PER")._.confidence == 0.75
@@ -745,7 +693,7 @@ def test_the_name_of_the_extension():
     with pytest.raises(ValueError, match="'certainty' already. Set `extension`"):
         make_nlp(extension="certainty")
     Span.remove_extension("certainty")
-    nlp, _ = fit(make_nlp(extension="certainty", spans_key="crf"))
+    nlp = make_trained(extension="certainty", spans_key="crf")
     assert nlp(TEXTS[0]).ents[0]._.certainty > 0.5
     Span.remove_extension("certainty")
 
@@ -764,7 +712,7 @@ def test_any_threshold_will_do(trained, tmp_path, threshold):
 
 
 def test_rehearsing_keeps_what_was_known():
-    nlp, _ = fit(make_nlp(), steps=40)
+    nlp = make_trained(steps=40)
     before = [ents_of(doc) for doc in nlp.pipe(TEXTS)]
     pipe = nlp.get_pipe("crf_ner")
     # Without a model to rehearse, nothing is.
@@ -785,7 +733,7 @@ def test_rehearsing_keeps_what_was_known():
 
 
 def test_rehearsal_is_least_where_the_model_says_the_same():
-    nlp, _ = fit(make_nlp(), steps=5)
+    nlp = make_trained(steps=5)
     pipe = nlp.get_pipe("crf_ner")
     (features,) = (node for node in pipe.model.walk() if node.name == "token_features")
     features.attrs["feature_dropout"] = 0.0

@@ -1,4 +1,4 @@
-"""Cross-entropy between distributions over taggings, against enumeration of all taggings."""
+"""Cross-entropy between distributions over tag sequences, against enumeration of all of them."""
 
 import math
 from dataclasses import replace
@@ -6,36 +6,34 @@ from itertools import pairwise
 
 import pytest
 import torch
-from test_inference import LENGTHS, TAG_SETS, make_potentials, masks_of
-from test_posterior import probabilities
+from enumeration import LENGTHS, TAG_SETS, make_potentials, masks_of, probabilities
 
 from spacy_crf_ner.crf import Potentials, cross_entropy, expectations, log_likelihood
-from spacy_crf_ner.crf.recursions import cpu, reference
 
 CASES = [(3, None), *((len(tag_set), tag_set) for tag_set in TAG_SETS)]
 
 
-@pytest.fixture(params=CASES, ids=lambda c: f"{c[0]}-{c[1].scheme}" if c[1] else f"{c[0]}-all")
+def name_of(case):
+    n_tags, tag_set = case
+    return f"{n_tags}-{tag_set.scheme if tag_set else 'all'}"
+
+
+@pytest.fixture(scope="module", params=CASES, ids=name_of)
 def case(request):
-    """A teacher and a student, possible taggings only, and the taggings' probabilities."""
+    """A teacher and a student, both with legal tag sequences only, and these with probabilities."""
     n_tags, tag_set = request.param
     masks = masks_of(tag_set) if tag_set else None
     both = [make_potentials(n_tags, seed=seed) for seed in (1, 2)]
-    taggings = [list(probabilities(p, masks)) for p in both]
-    return [p.constrained(*masks) if masks else p for p in both], taggings
+    tag_sequences = [list(probabilities(p, masks)) for p in both]
+    return [p.constrained(*masks) if masks else p for p in both], tag_sequences
 
 
-@pytest.fixture(params=[cpu, reference], ids=["cpu", "reference"])
-def module(request, monkeypatch):
-    monkeypatch.setattr("spacy_crf_ner.crf.recursions.backend.cpu", request.param)
-
-
-def test_expectations(case, module):
-    (teacher, _), (taggings, _) = case
+def test_expectations(case, backend):
+    (teacher, _), (tag_sequences, _) = case
     tags = torch.zeros_like(teacher.emissions)
     pairs = torch.zeros(len(LENGTHS), *teacher.transitions.shape, dtype=torch.float64)
     first = 0
-    for b, (length, paths) in enumerate(zip(LENGTHS, taggings)):
+    for b, (length, paths) in enumerate(zip(LENGTHS, tag_sequences)):
         for path, probability in paths.items():
             tags[range(first, first + length), list(path)] += probability
             for pair in pairwise(path):
@@ -46,18 +44,19 @@ def test_expectations(case, module):
     assert torch.allclose(found.pairs, pairs, atol=1e-10)
 
 
-def test_cross_entropy(case, module):
-    (teacher, student), taggings = case
+def test_cross_entropy(case, backend):
+    (teacher, student), tag_sequences = case
     expected = [
-        -sum(q * math.log(p_of[path]) for path, q in q_of.items()) for q_of, p_of in zip(*taggings)
+        -sum(q * math.log(p_of[path]) for path, q in q_of.items())
+        for q_of, p_of in zip(*tag_sequences)
     ]
     found = cross_entropy(student, expectations(teacher))
     assert found.tolist() == pytest.approx(expected, abs=1e-9)
 
 
-def test_of_itself_it_is_the_entropy_and_least(case, module):
-    (teacher, _), (taggings, _) = case
-    entropy = [-sum(q * math.log(q) for q in q_of.values()) for q_of in taggings]
+def test_of_itself_it_is_the_entropy_and_least(case, backend):
+    (teacher, _), (tag_sequences, _) = case
+    entropy = [-sum(q * math.log(q) for q in q_of.values()) for q_of in tag_sequences]
     p = teacher.map(lambda scores: scores.clone().requires_grad_())
     found = cross_entropy(p, expectations(teacher))
     assert found.tolist() == pytest.approx(entropy, abs=1e-9)
@@ -67,7 +66,7 @@ def test_of_itself_it_is_the_entropy_and_least(case, module):
         assert gradient.abs().max() < 1e-9
 
 
-def test_gradient(module):
+def test_gradient(backend):
     teacher, student = (make_potentials(3, [3, 0, 2, 1], seed=seed) for seed in (1, 2))
     masks = masks_of(TAG_SETS[1])
     assert len(masks[0]) == 3
@@ -81,7 +80,7 @@ def test_gradient(module):
     assert torch.autograd.gradcheck(loss, (p.emissions, p.start, p.transitions, p.end))
 
 
-def test_expecting_one_tagging_it_is_the_likelihood():
+def test_expecting_one_tag_sequence_it_is_the_likelihood():
     """Of a teacher that is sure."""
     student = make_potentials(3)
     tags = torch.arange(sum(LENGTHS)) % 3
@@ -100,6 +99,7 @@ def test_a_mixture_expects_the_mean(case):
     assert torch.allclose(cross_entropy(student, mean), sum(each) / 2, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_long_and_unlikely_sequences_stay_finite():
     p = make_potentials(9, [20_000, 0, 3], dtype=torch.float32).map(lambda scores: 100 * scores)
     found = expectations(p)

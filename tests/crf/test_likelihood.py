@@ -1,62 +1,17 @@
-"""The recursions against brute-force enumeration of all taggings."""
-
-from itertools import pairwise, product
+"""The recursions against brute-force enumeration of all tag sequences."""
 
 import pytest
 import torch
+from enumeration import TAG_SETS, enumerate_tag_sequences, make_potentials, masks_of
 
 from spacy_crf_ner.crf import Potentials, best_tags, log_likelihood, log_partition
 from spacy_crf_ner.tags import TagSet
 
-LENGTHS = [3, 0, 5, 1, 2, 0, 4, 5]
-TAG_SETS = [TagSet(tuple("AB"[:n]), scheme) for scheme in ("BIO", "BIOES") for n in (0, 1, 2)]
-TAG_SETS = [tag_set for tag_set in TAG_SETS if len(tag_set) <= 5]
 
-
-def make_potentials(n_tags, lengths=LENGTHS, dtype=torch.float64, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-
-    def randn(*shape):
-        return torch.randn(*shape, generator=generator, dtype=dtype)
-
-    return Potentials(
-        randn(sum(lengths), n_tags),
-        torch.tensor(lengths, dtype=torch.long),
-        randn(n_tags),
-        randn(n_tags, n_tags),
-        randn(n_tags),
-    )
-
-
-def masks_of(tag_set):
-    masks = (tag_set.legal_starts, tag_set.legal_transitions, tag_set.legal_ends)
-    return [torch.from_numpy(mask) for mask in masks]
-
-
-def enumerate_taggings(potentials, masks=None):
-    """For each sequence {tagging: score} of all legal taggings, added up one by one."""
-    p, first = potentials, 0
-    for length in p.lengths.tolist():
-        scores = {}
-        for path in product(range(len(p.start)), repeat=length):
-            pairs = list(pairwise(path))
-            if masks and length:
-                starts, transitions, ends = masks
-                legal = starts[path[0]] and ends[path[-1]] and all(transitions[i] for i in pairs)
-                if not legal:
-                    continue
-            score = sum(p.emissions[first + i, tag].item() for i, tag in enumerate(path))
-            score += sum(p.transitions[pair].item() for pair in pairs)
-            score += (p.start[path[0]] + p.end[path[-1]]).item() if path else 0.0
-            scores[path] = score
-        yield scores
-        first += length
-
-
-def check_against_enumeration(potentials, taggings):
+def check_against_enumeration(potentials, tag_sequences):
     log_z = log_partition(potentials)
     best = best_tags(potentials).split(potentials.lengths.tolist())
-    for i, scores in enumerate(taggings):
+    for i, scores in enumerate(tag_sequences):
         values = torch.tensor(list(scores.values()), dtype=torch.float64)
         assert log_z[i].item() == pytest.approx(values.logsumexp(0).item(), abs=1e-9)
         assert tuple(best[i].tolist()) == max(scores, key=scores.get)
@@ -65,21 +20,22 @@ def check_against_enumeration(potentials, taggings):
 @pytest.mark.parametrize("n_tags", range(1, 6))
 def test_enumeration_without_constraints(n_tags):
     potentials = make_potentials(n_tags)
-    check_against_enumeration(potentials, enumerate_taggings(potentials))
+    check_against_enumeration(potentials, enumerate_tag_sequences(potentials))
 
 
 @pytest.mark.parametrize("tag_set", TAG_SETS, ids=lambda t: f"{t.scheme}-{len(t.labels)}")
-def test_enumeration_of_legal_taggings(tag_set):
+def test_enumeration_of_legal_tag_sequences(tag_set):
     potentials = make_potentials(len(tag_set))
     masks = masks_of(tag_set)
-    check_against_enumeration(potentials.constrained(*masks), enumerate_taggings(potentials, masks))
+    tag_sequences = enumerate_tag_sequences(potentials, masks)
+    check_against_enumeration(potentials.constrained(*masks), tag_sequences)
 
 
 @pytest.mark.parametrize("tag_set", TAG_SETS, ids=lambda t: f"{t.scheme}-{len(t.labels)}")
-def test_likelihoods_of_all_legal_taggings_sum_to_one(tag_set):
+def test_likelihoods_of_all_legal_tag_sequences_sum_to_one(tag_set):
     potentials = make_potentials(len(tag_set), lengths=[4])
     masks = masks_of(tag_set)
-    (scores,) = enumerate_taggings(potentials, masks)
+    (scores,) = enumerate_tag_sequences(potentials, masks)
     constrained = potentials.constrained(*masks)
     total = sum(log_likelihood(constrained, torch.tensor(path)).exp().item() for path in scores)
     assert total == pytest.approx(1.0, abs=1e-9)
@@ -87,10 +43,10 @@ def test_likelihoods_of_all_legal_taggings_sum_to_one(tag_set):
 
 def test_path_scores_are_those_of_the_enumeration():
     potentials = make_potentials(3)
-    taggings = list(enumerate_taggings(potentials))
-    chosen = [list(scores)[len(scores) // 2] for scores in taggings]
+    tag_sequences = list(enumerate_tag_sequences(potentials))
+    chosen = [list(scores)[len(scores) // 2] for scores in tag_sequences]
     tags = torch.tensor([tag for path in chosen for tag in path])
-    expected = [scores[path] for scores, path in zip(taggings, chosen)]
+    expected = [scores[path] for scores, path in zip(tag_sequences, chosen)]
     assert potentials.path_scores(tags).tolist() == pytest.approx(expected, abs=1e-9)
 
 
@@ -99,7 +55,7 @@ def test_tags_barred_from_tokens():
     allowed = torch.tensor([[1, 1, 0], [0, 1, 0], [1, 1, 1], [0, 1, 1]]).bool()
     everything = torch.ones(3, 3, dtype=torch.bool)
     constrained = potentials.constrained(everything[0], everything, everything[0], allowed)
-    (scores,) = enumerate_taggings(potentials)
+    (scores,) = enumerate_tag_sequences(potentials)
     scores = {path: s for path, s in scores.items() if all(allowed[range(4), path])}
     check_against_enumeration(constrained, [scores])
     assert len(scores) == 2 * 1 * 3 * 2

@@ -1,4 +1,4 @@
-"""Tests of `python -m spacy crf benchmark ablation`."""
+"""Tests of `python -m benchmarks.ablation`."""
 
 import json
 from pathlib import Path
@@ -18,6 +18,10 @@ def crf(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+def run(*arguments):
+    return CliRunner().invoke(ablation.app, [str(argument) for argument in arguments])
+
+
 @pytest.fixture
 def arguments(tmp_path):
     result = crf("convert", ROOT / "assets" / "demo", tmp_path / "corpus", "--lang", "zh")
@@ -25,11 +29,12 @@ def arguments(tmp_path):
     (tmp_path / "corpus" / "test.spacy").unlink()  # nothing may look at it
     (tmp_path / "variants.json").write_text(json.dumps(VARIANTS), encoding="utf8")
     paths = [tmp_path / name for name in ("corpus", "output", "variants.json")]
-    return ["benchmark", "ablation", ROOT / "configs" / "bilstm.cfg", *paths]
+    return [ROOT / "configs" / "bilstm.cfg", *paths]
 
 
+@pytest.mark.slow
 def test_train_and_compare_and_train_no_more(arguments, tmp_path, monkeypatch):
-    result = crf(*arguments, "--seeds", 1, "--training.max_steps", 2)
+    result = run(*arguments, "--seeds", 1, "--training.max_steps", 2)
     assert result.exit_code == 0, result.output
     for name, width in (("all", 384), ("small", 32)):
         nlp = spacy.load(tmp_path / "output" / name / "0" / "model-best")
@@ -48,7 +53,7 @@ def test_train_and_compare_and_train_no_more(arguments, tmp_path, monkeypatch):
 
     monkeypatch.setattr(ablation, "train", train)
     table.unlink()
-    result = crf(*arguments, "--seeds", 1, "--training.max_steps", 2)
+    result = run(*arguments, "--seeds", 1, "--training.max_steps", 2)
     assert result.exit_code == 0, result.output
     assert table.read_text(encoding="utf8").splitlines() == lines
 
@@ -56,13 +61,13 @@ def test_train_and_compare_and_train_no_more(arguments, tmp_path, monkeypatch):
 def test_what_is_missing_is_named(arguments, tmp_path):
     variants = tmp_path / "variants.json"
     variants.write_text('{"some": {"remove": ["training.depth"]}}', encoding="utf8")
-    result = crf(*arguments)
+    result = run(*arguments)
     assert result.exit_code == 1
     assert f'{variants}: variant "some": the config has no "training.depth"' in result.output
     variants.write_text(json.dumps(VARIANTS), encoding="utf8")
     for path in (tmp_path / "corpus" / "dev.spacy", variants):
         path.unlink()
-        result = crf(*arguments)
+        result = run(*arguments)
         assert result.exit_code == 1
         assert str(path) in result.output
     assert not (tmp_path / "output").exists()

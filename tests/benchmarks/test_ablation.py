@@ -20,7 +20,7 @@ from benchmarks.ablation import (
     run_ablation,
 )
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 CONFIG = """
 [paths]
 train = null
