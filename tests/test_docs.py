@@ -214,6 +214,8 @@ def registered_names(section: dict) -> Iterator[tuple[str, str]]:
     for key, value in section.items():
         if key.startswith("@"):
             yield key[1:], value
+        elif key == "factory":
+            yield "factories", value
 
 
 @pytest.mark.parametrize("block", blocks_of("json"))
