@@ -26,7 +26,7 @@ from spacy.cli._util import app as spacy_app
 from spacy.cli._util import parse_config_overrides
 from spacy.cli.init_config import init_config
 from spacy.cli.package import package
-from spacy.language import DEFAULT_CONFIG
+from spacy.language import DEFAULT_CONFIG, Language
 from spacy.tokens import DocBin
 from spacy.training import Corpus
 from spacy.training.initialize import init_nlp
@@ -196,7 +196,10 @@ def test_configs_are_made_of_registered_functions(block):
     sections = "".join(f"[{name}]\n" for name in above if f"[{name}]" not in block.text)
     config = Config().from_str(sections + block.text, interpolate=False)
     names = list(all_names(config))
-    assert names
+    components = config.get("components", {}).values()
+    factories = [settings["factory"] for settings in components if "factory" in settings]
+    assert names or factories
+    assert all(Language.has_factory(factory) for factory in factories)
     for registry, name in names:
         assert spacy.registry.has(registry, name), f"@{registry} = {name}"
 
@@ -214,8 +217,6 @@ def registered_names(section: dict) -> Iterator[tuple[str, str]]:
     for key, value in section.items():
         if key.startswith("@"):
             yield key[1:], value
-        elif key == "factory":
-            yield "factories", value
 
 
 @pytest.mark.parametrize("block", blocks_of("json"))
