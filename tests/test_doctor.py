@@ -1,6 +1,7 @@
 """What `crf doctor` says. Its checks on a GPU are in tests/gpu."""
 
 import sys
+from importlib.metadata import packages_distributions
 from types import ModuleType
 
 import pytest
@@ -11,6 +12,14 @@ from typer.testing import CliRunner
 from spacy_crf_ner import doctor
 from spacy_crf_ner.cli import doctor as cli
 from spacy_crf_ner.doctor import Check, examine, versions
+
+# Takes a second, and the doctor asks several times.
+INSTALLED = packages_distributions()
+
+
+@pytest.fixture(autouse=True)
+def asked_once(monkeypatch):
+    monkeypatch.setattr(doctor, "packages_distributions", lambda: INSTALLED)
 
 
 def passes(gpu_id):

@@ -28,8 +28,6 @@ docs = spacy.load(sys.argv[1]).pipe(json.loads(sys.argv[2]))
 print(json.dumps([[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs]))
 """
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

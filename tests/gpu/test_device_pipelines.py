@@ -5,8 +5,6 @@ import spacy
 from small_training import SENTENCES, confidences_in, entities_in, train_small
 from thinc.api import use_ops
 
-pytestmark = pytest.mark.slow
-
 # A config, and steps and a learn rate with which it finds something.
 CONFIGS = [
     ("bilstm", 2, 0.02),

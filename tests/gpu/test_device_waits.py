@@ -7,12 +7,9 @@ from small_training import small_config
 from spacy.training.initialize import init_nlp
 from util import TEXTS, make_examples
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        emulated_cuda.HAS_GPU, reason="only the emulation of a GPU counts what waits for it"
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    emulated_cuda.HAS_GPU, reason="only the emulation of a GPU counts what waits for it"
+)
 
 
 @pytest.fixture(scope="module")

@@ -80,8 +80,9 @@ def plain_features(entries, doc):
     found = [set() for _ in doc]
     for start in range(len(doc)):
         for end in range(start + 1, len(doc) + 1):
+            text = doc[start:end].text
             for word, label in entries:
-                if doc[start:end].text == word:
+                if text == word:
                     n = end - start
                     places = ["S"] if n == 1 else ["B", *"M" * (n - 2), "E"]
                     bucket = "" if n == 1 else str(min(n, 4))
