@@ -29,6 +29,9 @@ ENGLISH = [
     ("It rains .", []),
 ]
 
+# Two commands open files that they never close.
+spacy_leaves_files_open = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+
 
 def run(*arguments) -> str:
     result = CliRunner().invoke(app, [str(x) for x in arguments], catch_exceptions=False)
@@ -186,6 +189,7 @@ def test_debug_model_of_a_pipeline(config, name):
     assert "model looks good" in output
 
 
+@spacy_leaves_files_open
 def test_debug_profile(path, texts):
     output = run("debug", "profile", path, texts, "--n-texts", "3")
     assert "Profile stats" in output
@@ -248,6 +252,7 @@ def test_apply(path, texts, folder, n_process):
     assert found(docs) == GOLD
 
 
+@spacy_leaves_files_open
 def test_package(path, kind, name, folder):
     run("package", path, folder, "--build", "none", "--name", kind, "--version", "1.2.3")
     project = folder / f"zh_{kind}-1.2.3"

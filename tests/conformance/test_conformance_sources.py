@@ -13,6 +13,9 @@ from util import small
 
 from spacy_crf_ner.lexicon import set_lexicon
 
+# spaCy warns that the vectors of the two pipelines are not the same, which is what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore:.*W113:UserWarning")
+
 WIDTH = 9
 
 

@@ -7,6 +7,9 @@ from torchcrf import CRF
 from spacy_crf_ner.crf import LinearChainCRF
 from spacy_crf_ner.tags import TagSet
 
+# torchcrf's Viterbi: its mask is uint8.
+pytestmark = pytest.mark.filterwarnings("ignore:where received a uint8 condition:UserWarning")
+
 
 def make_batch(n_tags, batch=8, length=12, seed=0):
     generator = torch.Generator().manual_seed(seed)
