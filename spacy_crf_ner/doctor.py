@@ -1,4 +1,4 @@
-"""Whether all that a GPU needs is there and works together, and what to do where it does not."""
+"""Check whether everything needed to run on a GPU works, and say how to fix what does not."""
 
 import platform
 from collections.abc import Callable, Iterator
@@ -13,18 +13,18 @@ from thinc.api import require_gpu, torch2xp, xp2torch
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
-# The first cuDNN whose LSTMs compute in bfloat16; without it torch takes far slower kernels.
+# The first cuDNN with LSTMs in bfloat16. With an older one, torch uses much slower kernels.
 CUDNN_WITH_BFLOAT16 = 91300
 
 
 class Finding(NamedTuple):
-    """What came of one check.
+    """The result of one check.
 
     name (str): What was checked.
     works (bool): Whether it works.
     detail (str): What was found, or what went wrong.
     remedy (str): What to do if it does not work.
-    needed (bool): Whether nothing can run on a GPU without it; if not, it is only slower.
+    needed (bool): True if nothing runs on a GPU without it, False if it only runs slower.
     """
 
     name: str
@@ -38,9 +38,9 @@ class Check(NamedTuple):
     """One check.
 
     name (str): What is checked.
-    run (Callable[[int], str]): Given the GPU, says what was found, or raises what went wrong.
-    remedy (Callable[[], str]): Says what to do.
-    needed (bool): Whether nothing can run on a GPU without it.
+    run (Callable[[int], str]): Takes the GPU and returns what was found, or raises an error.
+    remedy (Callable[[], str]): Says what to do if it does not work.
+    needed (bool): As in `Finding`.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Check(NamedTuple):
 
 
 def versions() -> dict[str, str]:
-    """The versions of what computes.
+    """The versions of Python and of the libraries used.
 
-    RETURNS (dict[str, str]): By name; "none" for what is not there.
+    RETURNS (dict[str, str]): Versions by name; "none" for a library that is not installed.
     """
     cudnn = torch.backends.cudnn.version()
     return {
@@ -68,15 +68,15 @@ def versions() -> dict[str, str]:
 
 
 def examine(gpu_id: int) -> Iterator[Finding]:
-    """Check one thing after the other, each of which needs those before it.
+    """Run the checks in order. Each one depends on those before it.
 
     gpu_id (int): The GPU.
-    YIELDS (Finding): What came of each check, up to the first that fails and is needed.
+    YIELDS (Finding): The result of each check, up to the first needed one that fails.
     """
     for name, run, remedy, needed in CHECKS:
         try:
             yield Finding(name, True, run(gpu_id), needed=needed)
-        # Whatever it is: libraries that are missing or do not fit fail in all kinds of ways.
+        # Any exception: missing or incompatible libraries fail in all kinds of ways.
         except Exception as error:
             yield Finding(name, False, f"{type(error).__name__}: {error}", remedy(), needed)
             if needed:
@@ -91,7 +91,7 @@ def _check_gpu(gpu_id: int) -> str:
 def _how_to_have_a_gpu() -> str:
     if torch.version.cuda is None:
         return (
-            "This torch is a build for CPUs. Install one for CUDA; on Linux that is PyPI's: "
+            "This torch is a build for CPUs. Install one for CUDA. On Linux, that is PyPI's: "
             "pip install --force-reinstall torch"
         )
     return "`nvidia-smi` must list the GPU. If it does not, the driver is missing or too old."
@@ -106,7 +106,7 @@ def _check_cupy(gpu_id: int) -> str:
         # cuBLAS, and a kernel that NVRTC compiles.
         total = float((ones @ ones + ones).sum())
     if total != 12:
-        raise RuntimeError(f"a sum that is 12 came out as {total}")
+        raise RuntimeError(f"expected a sum of 12, got {total}")
     return "computes"
 
 
@@ -131,11 +131,11 @@ def _check_triton(gpu_id: int) -> str:
     from .crf.recursions import gpu
 
     gpu.probe(torch.device("cuda", gpu_id))
-    return "launches, and computes what torch does"
+    return "runs, with the same results as torch"
 
 
 def _check_lstm(gpu_id: int) -> str:
-    return f"{1e3 * _time_lstm(gpu_id, torch.float32):.1f} ms forward and back"
+    return f"{1e3 * _time_lstm(gpu_id, torch.float32):.1f} ms forward and backward"
 
 
 def _check_bfloat16(gpu_id: int) -> str:
@@ -171,7 +171,7 @@ def _check_training(gpu_id: int) -> str:
         nlp.update(examples, sgd=optimizer)
     found = [ent.text for ent in nlp(text).ents]
     if found != ["王明", "北京"]:
-        raise RuntimeError(f"a sentence learned by heart came out with the entities {found}")
+        raise RuntimeError(f"after training on one sentence, found the wrong entities {found}")
     return "a crf_ner learns a sentence"
 
 
@@ -192,7 +192,7 @@ CHECKS = [
         _check_triton,
         lambda: (
             "It needs a C compiler and Python's headers (Debian: apt install gcc python3-dev), and "
-            "the Triton that torch for CUDA brings. Until then torch computes the CRF, slower."
+            "the Triton that comes with torch for CUDA. Until then the CRF runs slower, in torch."
         ),
         needed=False,
     ),
@@ -204,12 +204,12 @@ CHECKS = [
     Check(
         "LSTM in bfloat16",
         _check_bfloat16,
-        lambda: 'Train with precision = "float32". cuDNN 9.13 and newer are made for bfloat16.',
+        lambda: 'Train with precision = "float32". bfloat16 is only fast from cuDNN 9.13 on.',
         needed=False,
     ),
     Check(
         "training",
         _check_training,
-        lambda: "Please report it, with all that is printed here.",
+        lambda: "Please report it, with everything printed here.",
     ),
 ]

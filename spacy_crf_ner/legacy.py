@@ -1,4 +1,4 @@
-"""What version 0.1 registered under other names, so that its configs and pipelines load."""
+"""Names that version 0.1 registered, kept so that its configs and pipelines load."""
 
 import warnings
 
@@ -14,13 +14,13 @@ from .layers.types import Scores
 def CharacterEmbed(
     features: list[str], widths: list[int], rows: list[int], feature_dropout: float = 0.0
 ) -> Model[list[Doc], list[Floats2d]]:
-    """`FeatureEmbed` under its earlier name, which is also the name of another layer of spaCy's.
+    """`FeatureEmbed` under its old name, which spaCy uses for a different layer.
 
     For the arguments see `layers.feature_embed.FeatureEmbed`.
     """
     warnings.warn(
-        "spacy_crf_ner.CharacterEmbed.v1 is deprecated: it is called spacy_crf_ner.FeatureEmbed.v1 "
-        "now, with the same settings.",
+        "spacy_crf_ner.CharacterEmbed.v1 is deprecated. Use spacy_crf_ner.FeatureEmbed.v1, which "
+        "has the same settings.",
         DeprecationWarning,
         stacklevel=2,
     )
@@ -34,7 +34,7 @@ def CRFTagger_v1(
     output_learn_rate: float = 1.0,
     crf_learn_rate: float = 1.0,
 ) -> Model[list[Doc], Scores]:
-    """`CRFTagger` with the earlier names of the factors of the learning rate.
+    """`CRFTagger` with the old names of its learning rate factors.
 
     For the arguments see `layers.tagger.CRFTagger`.
     """
@@ -48,8 +48,8 @@ def make_extras(
     consistency: float = 0.0,
     perturbation: float = 0.0,
 ) -> float:
-    """What training added to the likelihood. All settings but one are gone, since no config used
-    them. They had no effect on predictions.
+    """Settings of version 0.1 for additional loss terms. All but one were removed, since no config
+    used them. They only affected training, not predictions.
 
     perturbation (float): Today's `adversarial_epsilon`.
     RETURNS (float): `perturbation`.
@@ -63,7 +63,7 @@ def make_extras(
     ignored = [name for name, value in gone.items() if value]
     if ignored:
         warnings.warn(
-            f"spacy_crf_ner.extras.v1: ignored {', '.join(ignored)}, which do not exist any more. "
+            f"spacy_crf_ner.extras.v1: ignored {', '.join(ignored)}, which no longer exist. "
             "This changes training, not predictions.",
             DeprecationWarning,
             stacklevel=2,

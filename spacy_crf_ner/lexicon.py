@@ -1,4 +1,4 @@
-"""The words of dictionaries and gazetteers: left in the vocab for layers, found in texts."""
+"""The words of dictionaries and gazetteers: stored in the vocab for layers, and found in texts."""
 
 from collections.abc import Iterable
 from itertools import chain
@@ -12,17 +12,17 @@ from spacy.vocab import Vocab
 
 TABLE = "crf_lexicon"
 WORDS = "words"
-# Between words. No word contains it, and so no match crosses it.
+# Separates words. No word contains it, so no match can cross it.
 SEPARATOR = "\n"
 
 
 def join_words(entries: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Sort words by class.
+    """Group words by class.
 
     entries (Iterable[tuple[str, str]]): Words and their classes; a word may have several.
-    RETURNS (dict[str, str]): The words of each class, with SEPARATOR between.
+    RETURNS (dict[str, str]): The words of each class, joined by SEPARATOR.
     """
-    # Dicts as sets that keep the order, so that the same files give the same features.
+    # Dicts serve as ordered sets, so that the same files give the same features.
     words: dict[str, dict[str, None]] = {}
     for word, label in entries:
         words.setdefault(label, {})[word] = None
@@ -30,21 +30,20 @@ def join_words(entries: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def set_lexicon(vocab: Vocab, entries: Iterable[tuple[str, str]]) -> None:
-    """Leave a lexicon in a vocab for the layers that are initialized with it, in place of the one
-    that it may have.
+    """Store a lexicon in a vocab, replacing any earlier one, for layers to read at initialization.
 
-    vocab (Vocab): The vocab; its lookups get a table.
+    vocab (Vocab): The vocab. The lexicon becomes a table of its lookups.
     entries (Iterable[tuple[str, str]]): Words and their classes; a word may have several.
     """
     texts = join_words(entries)
-    # Tables hash their keys and store each entry for itself, so the words are one value.
+    # A table hashes its keys and stores each entry separately, so all words go into one value.
     vocab.lookups.set_table(TABLE, Table(TABLE, {WORDS: texts}))
     n_words = sum(text.count(SEPARATOR) + 1 for text in texts.values())
     logger.info("Added a lexicon: %d words in %d classes", n_words, len(texts))
 
 
 def clear_lexicon(vocab: Vocab) -> None:
-    """Take out of a vocab the lexicon that it may have.
+    """Remove the lexicon from a vocab, if it has one.
 
     vocab (Vocab): The vocab.
     """
@@ -53,7 +52,7 @@ def clear_lexicon(vocab: Vocab) -> None:
 
 
 def find_lexicon(vocab: Vocab) -> dict[str, str] | None:
-    """The lexicon that `set_lexicon` left in a vocab.
+    """The lexicon that `set_lexicon` stored in a vocab.
 
     vocab (Vocab): The vocab.
     RETURNS (dict[str, str] | None): The words of each class, as `Matcher` takes them; None if
@@ -63,11 +62,11 @@ def find_lexicon(vocab: Vocab) -> dict[str, str] | None:
 
 
 class Matches(NamedTuple):
-    """Words found in a text, each as often as it has classes.
+    """Words found in a text. A word of several classes is listed once for each class.
 
-    first (np.ndarray): The first token of each.
-    last (np.ndarray): Its last token.
-    label (np.ndarray): Its class, as an index of `Matcher.classes`.
+    first (np.ndarray): The first token of each word.
+    last (np.ndarray): The last token of each word.
+    label (np.ndarray): The class of each word, as an index into `Matcher.classes`.
     """
 
     first: np.ndarray
@@ -76,24 +75,24 @@ class Matches(NamedTuple):
 
 
 class Matcher:
-    """Finds all words of a lexicon that begin and end where tokens do, also overlapping ones, by
-    the automaton of Aho and Corasick (1975)."""
+    """Finds all words of a lexicon that begin and end at token boundaries, including overlapping
+    words, with the automaton of Aho and Corasick (1975)."""
 
     def __init__(self, texts: dict[str, str]) -> None:
         """Make a matcher.
 
-        texts (dict[str, str]): The words of each class, with SEPARATOR between.
+        texts (dict[str, str]): The words of each class, joined by SEPARATOR.
         """
         self.classes = list(texts)
         labels: dict[str, list[int]] = {}
         for label, text in enumerate(texts.values()):
             for word in text.split(SEPARATOR):
                 labels.setdefault(word, []).append(label)
-        # Of the library's kinds the one that is made fastest, in a second for jieba's words.
+        # The library's automaton that is fastest to build: it takes a second for jieba's words.
         self._automaton = AhoCorasick(
             labels, implementation=Implementation.ContiguousNFA, store_patterns=False
         )
-        # The classes of all words one after another, and where those of each word begin.
+        # The classes of all words, concatenated, and the index where each word's classes begin.
         self._labels = np.array(list(chain.from_iterable(labels.values())), dtype="i8")
         self._n_labels = np.array(list(map(len, labels.values())), dtype="i8")
         self._first_label = self._n_labels.cumsum() - self._n_labels
@@ -101,10 +100,10 @@ class Matcher:
     def __call__(self, text: str, starts: np.ndarray, ends: np.ndarray) -> Matches:
         """Find words.
 
-        text (str): The text; SEPARATOR may stand between documents.
-        starts (np.ndarray): Where in it each token starts, ascending.
-        ends (np.ndarray): Where each token ends, exclusive.
-        RETURNS (Matches): The words.
+        text (str): The text; several documents may be joined by SEPARATOR.
+        starts (np.ndarray): The character where each token starts, ascending.
+        ends (np.ndarray): The character where each token ends, exclusive.
+        RETURNS (Matches): The words found.
         """
         found = self._automaton.find_matches_as_indexes(text, overlapping=True)
         words, begins, stops = np.array(found, dtype="i8").reshape(-1, 3).T
@@ -118,6 +117,6 @@ class Matcher:
 
 
 def _count_up(counts: np.ndarray) -> np.ndarray:
-    """0 to count - 1 for each of the counts, one after another."""
+    """0 to count - 1 for each count, concatenated."""
     starts = counts.cumsum() - counts
     return np.arange(counts.sum()) - np.repeat(starts, counts)

@@ -1,13 +1,13 @@
 """Tag schemes: how entity spans are written as one tag per token, and back.
 
-Knows labels, tags and which tag may follow which; knows nothing of spaCy or torch.
+This module knows labels, tags and which tag may follow which. It does not use spaCy or torch.
 A span is ``(start, end, label)`` in tokens, ``end`` exclusive. Tag ids are positions in
-`TagSet.tags`: ``O`` is 0, then one block of tags per label, so that adding a label leaves
-the ids of all others as they were.
+`TagSet.tags`: ``O`` is 0, then one block of tags per label, so that adding a label does not
+change the ids of the others.
 
-BIO is IOB2 of Tjong Kim Sang and Veenstra (1999), "Representing text chunks"; BIOES is
-also called IOBES or BILOU, and separates the single-token from the multi-token entity
-(Ratinov and Roth 2009, "Design challenges and misconceptions in NER").
+BIO is IOB2 of Tjong Kim Sang and Veenstra (1999), "Representing text chunks". BIOES, also
+called IOBES or BILOU, has a separate tag for single-token entities (Ratinov and Roth 2009,
+"Design challenges and misconceptions in NER").
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,11 +22,11 @@ Span = tuple[int, int, str]
 
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 OUTSIDE = "O"
-# In place of the id of a tag that is unknown.
+# Stands for the id of an unknown tag.
 MISSING = -1
 
-# What opens, goes on with and closes an entity. In BIO the last token of an entity has no
-# prefix of its own, so B and I both may close one.
+# The prefixes that open, continue and close an entity. In BIO the last token of an entity
+# has no prefix of its own, so both B and I may close one.
 _PREFIXES = {"BIO": "BI", "BIOES": "BIES"}
 _OPENS = "BS"
 _CONTINUES = "IE"
@@ -35,7 +35,7 @@ _CLOSES = {"BIO": "BI", "BIOES": "ES"}
 
 @dataclass(frozen=True)
 class TagSet:
-    """The tags of some entity labels under a scheme, with what is legal among them.
+    """The tags of some entity labels under a scheme, and which of their sequences are legal.
 
     labels (tuple[str, ...]): The entity labels, each once, none empty. They may contain hyphens.
     scheme (Scheme): "BIO" or "BIOES".
@@ -54,13 +54,13 @@ class TagSet:
 
     @cached_property
     def tags(self) -> tuple[str, ...]:
-        """All tags in the order of their ids: "O", then for each label its prefixes."""
+        """All tags in the order of their ids: "O", then for each label one tag per prefix."""
         prefixes = _PREFIXES[self.scheme]
         return (OUTSIDE, *(f"{prefix}-{label}" for label in self.labels for prefix in prefixes))
 
     @cached_property
     def ids(self) -> dict[str, int]:
-        """Tag to id."""
+        """The id of each tag."""
         return {tag: i for i, tag in enumerate(self.tags)}
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class TagSet:
 
     @cached_property
     def continues(self) -> np.ndarray:
-        """(C,) bool: the tags that go on with the entity of the token before."""
+        """(C,) bool: the tags that continue the entity of the token before."""
         return np.array([tag[0] in _CONTINUES for tag in self.tags])
 
     @cached_property
@@ -92,7 +92,7 @@ class TagSet:
     def legal_transitions(self) -> np.ndarray:
         """(C, C) bool: [i, j] says whether tag j may directly follow tag i."""
         label = np.array([tag[2:] for tag in self.tags])
-        # Inside of an entity goes on with the same label; anything else needs the entity closed.
+        # A tag may continue an entity of its own label. Any other tag needs a closed entity before.
         unfinished = np.array([tag[0] in "BI" for tag in self.tags])
         goes_on = unfinished[:, None] & self.continues[None, :] & (label[:, None] == label[None, :])
         return goes_on | (self.legal_ends[:, None] & self.legal_starts[None, :])
@@ -103,7 +103,7 @@ class TagSet:
         spans (Iterable[Span]): Non-overlapping spans within the `length` tokens.
         length (int): The number of tokens.
         RETURNS (list[int]): `length` tag ids.
-        RAISES: ValueError if a span is empty, out of range or overlaps another; KeyError if its
+        RAISES: ValueError if a span is empty, out of range or overlaps another; KeyError if a
             label is not in the set.
         """
         tags = [0] * length
@@ -152,7 +152,7 @@ class TagSet:
 
 @lru_cache
 def make_tag_set(labels: tuple[str, ...], scheme: Scheme) -> TagSet:
-    """The one `TagSet` of some labels and a scheme, so that its arrays are computed once.
+    """Get the cached `TagSet` of some labels and a scheme, so that its arrays are computed once.
 
     labels (tuple[str, ...]): The entity labels.
     scheme (Scheme): "BIO" or "BIOES".

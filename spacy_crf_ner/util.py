@@ -1,4 +1,4 @@
-"""What more than one room needs: reading lines, atomic writing, `CorpusError`."""
+"""Shared helpers: reading lines, atomic writing, `CorpusError`."""
 
 import os
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 class CorpusError(ValueError):
-    """A corpus that cannot be read: the message says where, what is wrong and what to do.
+    """A corpus cannot be read. The message says where, what is wrong and what to do about it.
 
     problem (str): What is wrong and what to do about it.
     path (str | Path): The file or folder.
-    line (int | None): The line, from 1, where there is one.
+    line (int | None): The line number, counted from 1, if there is one.
     """
 
     def __init__(self, problem: str, path: str | Path, line: int | None = None) -> None:
@@ -23,7 +23,7 @@ def read_lines(path: Path) -> list[str]:
     """Read the lines of a text file.
 
     path (Path): The file.
-    RETURNS (list[str]): Its lines, without line ends and byte order mark.
+    RETURNS (list[str]): Its lines, without line endings and byte order mark.
     RAISES: CorpusError if the file is missing, empty or not UTF-8.
     """
     if not path.is_file():
@@ -35,9 +35,9 @@ def decode_lines(data: bytes, path: str | Path) -> list[str]:
     """Decode the content of a text file.
 
     data (bytes): The content.
-    path (str | Path): What to call it in errors.
-    RETURNS (list[str]): Its lines, without line ends and byte order mark.
-    RAISES: CorpusError if it is empty or not UTF-8.
+    path (str | Path): The name of the file in error messages.
+    RETURNS (list[str]): Its lines, without line endings and byte order mark.
+    RAISES: CorpusError if the content is empty or not UTF-8.
     """
     try:
         text = data.decode("utf-8")
@@ -51,18 +51,18 @@ def decode_lines(data: bytes, path: str | Path) -> list[str]:
         ) from None
     text = text.removeprefix("\ufeff")
     if not text.strip():
-        raise CorpusError("the file is empty. Remove it, or get it anew.", path)
+        raise CorpusError("the file is empty. Remove or replace it.", path)
     # Not splitlines(), which also splits at characters that texts may contain, such as U+2028.
     return [line.rstrip("\r") for line in text.split("\n")]
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file so that it is there whole or not at all.
+    """Write a file atomically: completely or not at all.
 
-    path (Path): The file to write; what is there stays until the new one is complete.
-    YIELDS (Path): Where to write: a file in the same folder, renamed on success, removed on
-        failure.
+    path (Path): The file to write. An existing file is kept until the new one is complete.
+    YIELDS (Path): A temporary file in the same folder to write to. It is renamed on success and
+        removed on failure.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -15,7 +15,7 @@ def best_tags(p: Potentials) -> Tensor:
     """The tag sequence with the highest score (Viterbi 1967).
 
     p (Potentials): The scores.
-    RETURNS (Tensor): (N,) int64 tag ids, on the device of the scores; of equal scores, any.
+    RETURNS (Tensor): (N,) int64 tag ids, on the device of the scores. Ties are broken arbitrarily.
     """
     return recursions.viterbi(p)
 
@@ -25,8 +25,8 @@ def k_best_tags(potentials: Potentials, k: int) -> tuple[Tensor, Tensor]:
     """The k most probable tag sequences.
 
     potentials (Potentials): The scores.
-    k (int): How many, at least 1.
-    RETURNS (tuple[Tensor, Tensor]): (N, k) int64 tag ids, the best first; and (B, k) float64
+    k (int): The number of tag sequences, at least 1.
+    RETURNS (tuple[Tensor, Tensor]): (N, k) int64 tag ids, best first; and (B, k) float64
         probabilities, 0 where a sequence has fewer possible tag sequences.
     """
     p = potentials.precise()
@@ -40,7 +40,7 @@ def minimum_risk_tags(potentials: Potentials) -> Tensor:
     """The possible tag sequence with the highest expected accuracy: the highest expected number of
     correct tags (minimum Bayes risk under Hamming loss; Stoyanov and Eisner 2012).
 
-    potentials (Potentials): The scores; what is impossible stays impossible.
+    potentials (Potentials): The scores. Forbidden tags and transitions stay forbidden.
     RETURNS (Tensor): (N,) int64 tag ids.
     """
     only_possible = potentials.precise().map(_only_possible)

@@ -1,8 +1,8 @@
-"""How probable a linear-chain CRF makes tag sequences, and distributions over them.
+"""The log-likelihood, log-partition and cross-entropy of a linear-chain CRF.
 
-All values are in nats, summed in float64 on the CPU and in float32 or better elsewhere, whatever
-the scores are in. Gradients are analytic: the difference of expected counts of tags and of pairs of
-tags (Lafferty et al. 2001).
+All values are in nats. They are summed in float64 on the CPU and in float32 or better elsewhere,
+in whatever precision the scores come. Gradients are analytic: the difference of expected counts of
+tags and of pairs of tags (Lafferty et al. 2001).
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ def log_partition(p: Potentials) -> Tensor:
     the marginals of tags and of pairs of tags.
 
     p (Potentials): The scores.
-    RETURNS (Tensor): (B,) float64, 0 for an empty sequence, which has one tag sequence of score 0.
+    RETURNS (Tensor): (B,) float64, 0 for an empty sequence: its only tag sequence has score 0.
     """
     return _LogPartition.apply(p.emissions, p.start, p.transitions, p.end, p.lengths)
 
@@ -40,12 +40,13 @@ def cross_entropy(p: Potentials, expected: Expectations) -> Tensor:
     negative log-probability of a tag sequence drawn from the other distribution.
 
     Wang et al. (2021), "Structural knowledge distillation: tractably distilling information for
-    structured predictor". Lowest where both have the same expectations, since its gradient is their
-    difference (Hinton et al. 2015, "Distilling the knowledge in a neural network").
+    structured predictor". It is lowest where both distributions have the same expectations, since
+    its gradient is the difference between them (Hinton et al. 2015, "Distilling the knowledge in a
+    neural network").
 
     p (Potentials): The scores.
-    expected (Expectations): Of the other distribution, which has only tag sequences that are
-        possible here.
+    expected (Expectations): The expectations of the other distribution. All of its tag sequences
+        must be possible under the scores.
     RETURNS (Tensor): (B,) float64, 0 for an empty sequence.
     """
     return _CrossEntropy.apply(p.emissions, p.start, p.transitions, p.end, p.lengths, *expected)
@@ -66,7 +67,7 @@ class _LogPartition(torch.autograd.Function):
 
 
 class _LogLikelihood(torch.autograd.Function):
-    """In one, not as a difference of which each part would have a gradient as large as all."""
+    """One function. As a difference of two, each would have a full-size gradient of its own."""
 
     @staticmethod
     def forward(ctx: Any, *scores_and_lengths_and_tags: Tensor) -> Tensor:
@@ -83,14 +84,14 @@ class _LogLikelihood(torch.autograd.Function):
         tags, pairs = ctx.passes.posteriors(-weights)
         tags.scatter_add_(1, ctx.tags[:, None], weights[:, None].to(tags.dtype))
         weights = weights[1:] * p.follows[1:]
-        # Not bincount, which waits for a GPU to say which number is the highest.
+        # Not bincount, which waits for the GPU to report the largest index.
         found = pairs.new_zeros(pairs.numel())
         found.index_add_(0, p.pairs_of(ctx.tags), weights.to(pairs.dtype))
         return (*_gradients(p, tags, pairs + found.view_as(pairs)), None, None)
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """In one, as the log-likelihood is."""
+    """One function, for the same reason as the log-likelihood."""
 
     @staticmethod
     def forward(ctx: Any, *inputs: Tensor) -> Tensor:
@@ -111,7 +112,7 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 def _expected_scores(p: Potentials, expected: Expectations) -> Tensor:
-    """(B,) float64. What is impossible has a score too, but an expected count of 0."""
+    """(B,) float64. Forbidden tags and transitions have scores too, but expected counts of 0."""
     tags = expected.tags.double()
     scores = (tags * p.emissions).sum(1)
     scores = scores.index_add(0, p.firsts, tags[p.firsts] @ p.start.double())
@@ -121,8 +122,8 @@ def _expected_scores(p: Potentials, expected: Expectations) -> Tensor:
 
 
 def _gradients(p: Potentials, tags: Tensor, pairs: Tensor) -> tuple[Tensor, ...]:
-    """The gradients by emissions, start, transitions and end, in their precision, from those by the
-    tags of each token (N, C) and by pairs of tags (C, C)."""
+    """The gradients of emissions, start, transitions and end, each in its own precision, from those
+    of each token's tags (N, C) and of pairs of tags (C, C)."""
     return (
         tags.to(p.emissions.dtype),
         tags[p.firsts].sum(0).to(p.start.dtype),

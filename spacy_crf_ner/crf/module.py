@@ -1,4 +1,4 @@
-"""`LinearChainCRF`: pytorch-crf's interface over this package's inference."""
+"""`LinearChainCRF`: this package's CRF with the interface of pytorch-crf."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,22 +13,22 @@ from .potentials import Potentials
 
 
 class LinearChainCRF(CRF):
-    """A drop-in for `torchcrf.CRF`: same parameters, same public methods, same values.
+    """A drop-in replacement for `torchcrf.CRF`: same parameters, public methods and values.
 
     It differs in four ways: batch-first is the default, no Python loop runs over the sequences,
-    transitions can be forbidden, and `torch.jit.script` does not work; TorchScript is deprecated
-    since torch 2.9. A `state_dict` of `torchcrf.CRF` loads as it is.
+    transitions can be forbidden, and `torch.jit.script` does not work (TorchScript is deprecated
+    since torch 2.9). A `state_dict` of `torchcrf.CRF` loads unchanged.
 
-    A module that contains it can be compiled by `torch.compile`: the CRF itself stays uncompiled,
-    which breaks the graph, so `fullgraph=True` fails. It cannot be exported by `torch.export`.
+    A module that contains it can be compiled with `torch.compile`. The CRF itself stays uncompiled
+    and breaks the graph, so `fullgraph=True` fails. It cannot be exported with `torch.export`.
     Export the network that computes the emissions, and call the CRF on its output.
 
     num_tags (int): The number of tags C, at least 1.
     batch_first (bool): Whether emissions come as (batch, length, tags) or (length, batch, tags).
     legal (tuple[Tensor, Tensor, Tensor] | None): Boolean masks (C,), (C, C) and (C,) of the
-        legal starts, transitions [from, to] and ends, as in `TagSet`; None allows all. Tag
-        sequences with any others have probability 0 and are never decoded.
-    RAISES: ValueError for fewer than 1 tag or masks of another shape.
+        legal starts, transitions [from, to] and ends, as in `TagSet`; None allows all. Illegal
+        tag sequences have probability 0 and are never decoded.
+    RAISES: ValueError for fewer than 1 tag or masks of the wrong shape.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class LinearChainCRF(CRF):
         for name, mask, shape in zip(("starts", "transitions", "ends"), masks, shapes):
             if tuple(mask.shape) != shape:
                 raise ValueError(f"legal {name}: expected shape {shape}, got {tuple(mask.shape)}")
-            # Not persistent: the state dict stays the one of torchcrf.CRF.
+            # Not persistent, so that the state dict stays that of torchcrf.CRF.
             self.register_buffer(f"legal_{name}", mask.bool(), persistent=False)
 
     def forward(
@@ -59,11 +59,11 @@ class LinearChainCRF(CRF):
         emissions (Tensor): (batch, length, tags) or (length, batch, tags), see `batch_first`.
         tags (Tensor): (batch, length) or (length, batch) int64.
         mask (Tensor | None): Shaped like `tags`, bool: True for tokens, False for padding, which
-            comes after a sequence's tokens. Each sequence has a token. None: no padding.
-        reduction (str): "none" for one value a sequence, "sum", "mean" (over sequences) or
+            must follow the tokens. Each sequence needs at least one token. None: no padding.
+        reduction (str): "none" for one value per sequence, "sum", "mean" (over sequences) or
             "token_mean".
         RETURNS (Tensor): (batch,) for "none", else a scalar.
-        RAISES: ValueError for shapes that do not fit, a bad mask or an unknown reduction.
+        RAISES: ValueError for shapes that do not match, a bad mask or an unknown reduction.
         """
         return _call_uncompiled(
             LinearChainCRF._log_likelihood, self, emissions, tags, mask, reduction
@@ -75,7 +75,7 @@ class LinearChainCRF(CRF):
         emissions (Tensor): (batch, length, tags) or (length, batch, tags), see `batch_first`.
         mask (Tensor | None): As for `forward`.
         RETURNS (list[list[int]]): The tag ids of each sequence's tokens.
-        RAISES: ValueError for shapes that do not fit or a bad mask.
+        RAISES: ValueError for shapes that do not match or a bad mask.
         """
         return _call_uncompiled(LinearChainCRF._decode, self, emissions, mask)
 
@@ -105,7 +105,7 @@ class LinearChainCRF(CRF):
         return x if self.batch_first else x.transpose(0, 1)
 
     def _tokens(self, emissions: Tensor, mask: Tensor | None) -> Tensor:
-        """(batch, length) bool: which tokens there are."""
+        """(batch, length) bool: True for tokens, False for padding."""
         if mask is None:
             return self._batch_first(emissions.new_ones(emissions.shape[:2], dtype=torch.bool))
         tokens = self._batch_first(mask).bool()
@@ -126,24 +126,23 @@ class LinearChainCRF(CRF):
 def _call_uncompiled(method: Callable[..., Any], *arguments: Any) -> Any:
     """Call a method without tracing into it if the caller is being compiled or exported.
 
-    Tracing would split it at each shape that depends on the mask and at each kernel of numba, and
-    take a minute to compile without making anything faster.
+    Tracing would break the graph at each shape that depends on the mask and at each numba kernel.
+    Compilation would take a minute and make nothing faster.
     """
     if not torch.compiler.is_compiling():
         return method(*arguments)
-    if not torch.compiler.is_dynamo_compiling():  # but exporting
+    if not torch.compiler.is_dynamo_compiling():  # so it is exporting
         raise RuntimeError(
             "LinearChainCRF cannot be exported by torch.export. Export the network that computes "
             "the emissions, and call the CRF on its output."
         )
-    # Not a decorator of the methods, because its import takes seconds.
+    # Not used as a decorator, because importing it takes seconds.
     return torch.compiler.disable(method)(*arguments)
 
 
 class _Tokens(torch.autograd.Function):
-    """emissions[tokens]: (batch, length, tags) and (batch, length) bool to (N, tags). The gradient
-    that torch has for it allows for tokens that are taken twice: it takes as long as all the rest
-    of a likelihood."""
+    """emissions[tokens]: (batch, length, tags) and (batch, length) bool to (N, tags). torch's own
+    gradient allows for tokens selected twice, and takes as long as the rest of the likelihood."""
 
     @staticmethod
     def forward(ctx: Any, emissions: Tensor, tokens: Tensor) -> Tensor:

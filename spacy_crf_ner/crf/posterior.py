@@ -14,21 +14,21 @@ from .recursions import ForwardBackward
 
 class Expectations(NamedTuple):
     """The expected counts of tags and of pairs of tags in B sequences of N tokens, under any
-    distribution over their tag sequences. They are all of it that matters to a linear-chain CRF.
+    distribution over their tag sequences. A linear-chain CRF needs to know nothing else about it.
 
     tags (Tensor): (N, C), the marginals: the probability of each tag of each token.
-    pairs (Tensor): (B, C, C); [b, i, j] is the expected number of tags j right after tags i in
-        sequence b.
+    pairs (Tensor): (B, C, C); [b, i, j] is the expected number of times that tag j directly follows
+        tag i in sequence b.
     """
 
     tags: Tensor
     pairs: Tensor
 
     def with_more_tags(self, n_tags: int) -> "Expectations":
-        """The expectations of the same distribution over more tags, of probability 0.
+        """The same expectations over more tags. The new tags have probability 0.
 
-        n_tags (int): The number of tags, including the present ones.
-        RETURNS (Expectations): The same, filled up with zeros.
+        n_tags (int): The total number of tags, old and new.
+        RETURNS (Expectations): The expectations, padded with zeros.
         """
         more = n_tags - self.tags.shape[1]
         return Expectations(pad(self.tags, (0, more)), pad(self.pairs, (0, more, 0, more)))
@@ -64,10 +64,10 @@ class Posterior:
         self.log_z = self._passes.log_z
 
     def cpu(self) -> "Posterior":
-        """The same on the CPU, for a search in many small steps. On a GPU, each of them would have
-        to be waited for.
+        """Copy the posterior to the CPU, for a search in many small steps. On a GPU, each step
+        would have to wait for its result.
 
-        RETURNS (Posterior): The posterior.
+        RETURNS (Posterior): The posterior on the CPU.
         """
         if self._p.emissions.device.type == "cpu":
             return self
@@ -98,17 +98,17 @@ class Posterior:
 
     def segments(self, starts: Tensor, ends: Tensor, tags: Tensor, goes_on: Tensor) -> Tensor:
         """The probability that exactly these tokens are a segment: that they have the given tags,
-        and that the token after them does not continue the segment. Summed over all tag sequences
-        of the other tokens; not a product of token probabilities.
+        and that the next token does not continue the segment. It is summed over all tag sequences
+        of the other tokens, and is not a product of token probabilities.
 
-        starts (Tensor): (M,) int64, the first token of each segment, counted through the batch.
-        ends (Tensor): (M,) int64, one past the last.
-        tags (Tensor): (N,) int64; those outside the segments do not matter.
-        goes_on (Tensor): (C,) bool: the tags of tokens that continue a segment.
+        starts (Tensor): (M,) int64, the first token of each segment, as an index into the N tokens.
+        ends (Tensor): (M,) int64, one past the last token.
+        tags (Tensor): (N,) int64; tags outside the segments do not matter.
+        goes_on (Tensor): (C,) bool: the tags that continue a segment.
         RETURNS (Tensor): (M,) probabilities.
         """
         first = self.marginals[starts, tags[starts]].log()
-        # All tokens of the segments but the first: each given the tag before it.
+        # All but the first token of each segment, each given the tag before it.
         lengths = ends - starts - 1
         segment = torch.repeat_interleave(torch.arange(len(starts), device=starts.device), lengths)
         offset = torch.arange(len(segment), device=starts.device)
@@ -116,7 +116,7 @@ class Posterior:
         inner = starts[segment] + 1 + offset
         steps = self.given(inner, tags[inner - 1]).gather(1, tags[inner, None])[:, 0]
         logs = first.index_add(0, segment, steps)
-        # The token after, if the sequence has one.
+        # The token after each segment, if the sequence has one.
         has_next = (ends < len(tags)) & ~torch.isin(ends, self._p.firsts)
         after = self.given(ends[has_next], tags[ends[has_next] - 1])
         logs[has_next] += torch.where(goes_on, -torch.inf, after).logsumexp(1)
@@ -125,8 +125,8 @@ class Posterior:
     def given(self, tokens: Tensor, tags_before: Tensor) -> Tensor:
         """The log-probabilities of the tags of tokens, given the tag of the token before.
 
-        tokens (Tensor): (M,) int64, none the first of its sequence, counted through the batch.
-        tags_before (Tensor): (M,) int64.
+        tokens (Tensor): (M,) int64 indices into the N tokens. None may be the first of a sequence.
+        tags_before (Tensor): (M,) int64, the tag of the token before each.
         RETURNS (Tensor): (M, C).
         """
         scores = self._p.transitions[tags_before] + self._following[tokens]

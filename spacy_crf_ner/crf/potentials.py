@@ -7,9 +7,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-# The score of a forbidden tag or transition. Finite, so that no difference of two of them is NaN,
-# and so far below any score that exp() of the distance is exactly 0. The best path to a tag adds up
-# at most a few of them, far from float32's limit of 3.4e38.
+# The score of a forbidden tag or transition. It is finite, so that the difference of two is not
+# NaN, and so far below any other score that exp() of the difference is exactly 0. The best path to
+# a tag contains at most a few of them, so its score stays far from float32's limit of 3.4e38.
 IMPOSSIBLE = -1e30
 
 
@@ -65,14 +65,14 @@ class Potentials:
         legal_ends: Tensor,
         allowed: Tensor | None = None,
     ) -> "Potentials":
-        """Forbid tags and transitions: tag sequences with one of them have probability 0 and are
+        """Forbid tags and transitions. Tag sequences that contain one have probability 0 and are
         never decoded.
 
         legal_starts (Tensor): (C,) bool. False forbids the tag for a sequence's first token.
         legal_transitions (Tensor): (C, C) bool. [i, j] False forbids tag j directly after tag i.
         legal_ends (Tensor): (C,) bool. False forbids the tag for a sequence's last token.
         allowed (Tensor | None): (N, C) bool. [i, j] False forbids tag j for token i.
-        RETURNS (Potentials): The same scores, with those of what is forbidden set to IMPOSSIBLE.
+        RETURNS (Potentials): The same scores, but IMPOSSIBLE for all that is forbidden.
         """
         return replace(
             self,
@@ -83,7 +83,7 @@ class Potentials:
         )
 
     def path_scores(self, tags: Tensor) -> Tensor:
-        """The score of each sequence's tags, not normalised.
+        """The unnormalised score of each sequence's tags.
 
         tags (Tensor): (N,) int64, a tag id for each token.
         RETURNS (Tensor): (B,) float64, 0 for an empty sequence.
@@ -96,7 +96,7 @@ class Potentials:
         return scores.new_zeros(len(self.lengths)).index_add(0, self.sequences, scores)
 
     def pairs_of(self, tags: Tensor) -> Tensor:
-        """Where in the flattened transitions the pairs of neighbouring tags are.
+        """The index of each pair of neighbouring tags in the flattened transitions.
 
         tags (Tensor): (N,) int64, a tag id for each token.
         RETURNS (Tensor): (N - 1,) int64 indices; meaningless where the second token of a pair is
@@ -105,7 +105,7 @@ class Potentials:
         return tags[:-1] * len(self.start) + tags[1:]
 
     def precise(self) -> "Potentials":
-        """The scores in the precision that sums are taken in, and without their gradients.
+        """The scores in the precision used for sums, detached from their gradients.
 
         RETURNS (Potentials): In float64 on the CPU, elsewhere in float32 or better.
         """
@@ -117,7 +117,7 @@ class Potentials:
     def cpu(self) -> "Potentials":
         """The scores on the CPU.
 
-        RETURNS (Potentials): The same scores, in as few copies from a device as there can be.
+        RETURNS (Potentials): The same scores, copied from the device all at once.
         """
         n_tags = len(self.start)
         rows = torch.cat([self.emissions, self.start[None], self.transitions, self.end[None]]).cpu()
@@ -149,7 +149,7 @@ class Potentials:
         return follows
 
     def _to_device(self, indices: Tensor) -> Tensor:
-        # Not blocking: a GPU is told what to copy, and not waited for.
+        # Non-blocking, so that the CPU does not wait for the GPU.
         return indices.to(self.emissions.device, non_blocking=True)
 
 

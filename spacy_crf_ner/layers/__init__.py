@@ -1,1 +1,1 @@
-"""Thinc layers: documents to token vectors, token vectors to the scores of a CRF."""
+"""Thinc layers: from documents to token vectors, and from those to the scores of a CRF."""

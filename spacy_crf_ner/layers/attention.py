@@ -1,4 +1,4 @@
-"""Self-attention in which no document can see another or its padding."""
+"""Self-attention in which no document sees another document or padding."""
 
 from collections.abc import Callable
 from functools import partial
@@ -30,18 +30,17 @@ def SelfAttentionEncoder(
     dropout: float = 0.0,
     window: int = 512,
 ) -> Model[list[Floats2d], list[Floats2d]]:
-    """Let each token, as another encoder has encoded it, attend to all of its document: scaled
-    dot-product self-attention (Vaswani et al. 2017), added to its input, and LayerNorm.
+    """Add self-attention over the document to an encoder: scaled dot-product attention (Vaswani et
+    al. 2017) with a residual connection, and LayerNorm.
 
-    It has no notion of positions; those are left to the encoder, such as a BiLSTM.
+    It does not know positions; those are left to the encoder, such as a BiLSTM.
 
-    encode (Model[list[Floats2d], list[Floats2d]]): The encoder that comes before.
-    heads (int): How many distributions over the document each token has, each for its own part of
-        the width.
-    dropout (float): The dropout rate of what is added. `nlp.update` and `spacy train` set their own
-        (`training.dropout`).
-    window (int): Documents of up to twice as many tokens are attended to whole. See `SelfAttention`
-        for longer ones.
+    encode (Model[list[Floats2d], list[Floats2d]]): The encoder, which comes first.
+    heads (int): The number of attention heads, each with its own part of the width.
+    dropout (float): The dropout rate of the attention's output. `nlp.update` and `spacy train`
+        override it (`training.dropout`).
+    window (int): In documents of up to twice this many tokens, each token attends to all others.
+        See `SelfAttention` for longer documents.
     RETURNS (Model[list[Floats2d], list[Floats2d]]): The encoder, for `spacy.Tok2Vec.v2`.
     RAISES: ValueError for heads that do not divide the width of `encode`, a window below 1, a
         dropout outside [0, 1).
@@ -57,7 +56,7 @@ def SelfAttentionEncoder(
         with_array(Dropout(dropout)),
         ragged2list(),
     )
-    # Not around Ragged, which thinc's `residual` strips of its width where there are no tokens.
+    # Not around Ragged: without tokens, thinc's `residual` would lose its width.
     model: Model[list[Floats2d], list[Floats2d]] = chain(
         encode, residual(attention), with_array(LayerNorm(width))
     )
@@ -68,19 +67,19 @@ def SelfAttentionEncoder(
 def SelfAttention(nO: int, heads: int = 1, window: int = 512) -> Model[Ragged, Ragged]:
     """Scaled dot-product self-attention (Vaswani et al. 2017) within each ragged sequence.
 
-    Its parameters are `query`, `key`, `value` and `output`, each (nO, nO) and without a bias. The
-    last one starts as zeros, the others Glorot-uniform: beside a residual connection, training
-    begins without attention, and is the faster for it (Bachlechner et al. 2021, "ReZero is all you
+    Its parameters are `query`, `key`, `value` and `output`, each (nO, nO) and without a bias.
+    `output` starts at zero, the others Glorot-uniform. With a residual connection, training then
+    begins without attention, which makes it faster (Bachlechner et al. 2021, "ReZero is all you
     need", do so with a factor).
 
-    A long sequence is cut into blocks of `window` tokens, and a token sees its own block and those
-    beside it, so that time and memory grow with the length and not with its square. The blocks of
-    a sequence of up to 2 * window tokens see it all.
+    A long sequence is cut into blocks of `window` tokens. A token sees its own block and the two
+    next to it, so time and memory grow with the length and not with its square. In a sequence of up
+    to 2 * window tokens, each token sees all others.
 
-    nO (int): The width, of the input as well.
-    heads (int): How many parts of the width attend by themselves.
-    window (int): How far a token of a long sequence sees at least, to either side.
-    RETURNS (Model[Ragged, Ragged]): (N, nO) to (N, nO), lengths as they were.
+    nO (int): The width of input and output.
+    heads (int): The number of attention heads, each with its own part of the width.
+    window (int): The minimum distance that a token of a long sequence sees to either side.
+    RETURNS (Model[Ragged, Ragged]): (N, nO) to (N, nO), lengths unchanged.
     RAISES: ValueError for heads that do not divide the width, or a window below 1.
     """
     if heads < 1 or nO % heads:
@@ -125,8 +124,8 @@ def _forward(
 
 
 def _blocks(lengths: np.ndarray, window: int) -> np.ndarray:
-    """(blocks, 4): the first token of each block and the one after its last; the same of what the
-    block sees."""
+    """(blocks, 4): the first token of each block and one past its last token; then the same for the
+    tokens that the block sees."""
     blocks = []
     for end, length in zip(lengths.cumsum(), lengths):
         for first in range(end - length, end, window):
@@ -145,10 +144,11 @@ def _attention(
     value: Tensor,
     output: Tensor,
 ) -> Tensor:
-    """(N, nO) to (N, nO). Blocks that see similarly many tokens are padded and attend together."""
+    """(N, nO) to (N, nO). Blocks that see similar numbers of tokens are padded and run together."""
     queries, keys, values = linear(X, query), linear(X, key), linear(X, value)
     first, last, seen_first, seen_last = blocks.T
-    # For each group: the tokens that attend, those that they see, and where the former are.
+    # For each group: the tokens that attend, the tokens that they see, and which of the former are
+    # not padding.
     shapes: list[tuple[int, int]] = []
     rows: list[np.ndarray] = []
     visible: list[np.ndarray] = []
@@ -177,7 +177,7 @@ def _attention(
 
 
 def _padded(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The tokens from each first to before each last, (B, T), and which of them are no padding."""
+    """(B, T) the tokens of each range from first to last, exclusive; and which are not padding."""
     tokens = first[:, None] + np.arange((last - first).max())
     real = tokens < last[:, None]
     # Any token will do as padding.
@@ -185,5 +185,5 @@ def _padded(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _split(X: Tensor, tokens: Tensor, n_blocks: int, heads: int) -> Tensor:
-    """The rows of tokens, block after block, by heads: (blocks, heads, tokens, nO / heads)."""
+    """The rows of tokens, split into blocks and heads: (blocks, heads, tokens, nO / heads)."""
     return X.index_select(0, tokens).view(n_blocks, -1, heads, X.shape[1] // heads).transpose(1, 2)

@@ -1,7 +1,7 @@
-"""A bidirectional LSTM in which no sequence can see the padding of another.
+"""A bidirectional LSTM whose results do not depend on padding.
 
 thinc's `PyTorchLSTM`, which `spacy.TorchBiLSTMEncoder.v1` uses, runs the backward direction over
-the padding first, so that a document's vectors depend on its batch.
+the padding first, so a document's vectors depend on its batch.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,19 +40,19 @@ def BiLSTMEncoder(
     layer_norm: bool = True,
     precision: Precision = "float32",
 ) -> Model[list[Floats2d], list[Floats2d]]:
-    """Encode each token in the context of its whole document: per layer a bidirectional LSTM
+    """Encode each token in the context of its whole document. Each layer is a bidirectional LSTM
     (Graves and Schmidhuber 2005), LayerNorm and dropout.
 
-    width (int): The output width, even: half of it for each direction.
+    width (int): The output width, an even number: half of it for each direction.
     depth (int): The number of layers, at least 1.
     dropout (float): The dropout rate of the input and of each layer's output. `nlp.update` and
-        `spacy train` set their own (`training.dropout`).
+        `spacy train` override it (`training.dropout`).
     layer_norm (bool): Whether each layer's output is normalized (Ba et al. 2016).
-    precision (Literal["float32", "bfloat16"]): What training computes the LSTMs in; weights and all
-        else stay float32, and so do predictions, which would otherwise depend on their batch.
-        "bfloat16" is faster on CPUs with AMX (Intel since 2023), and on GPUs if cuDNN is 9.13 or
-        newer. On GPUs since Ampere, training in "float32" lets cuDNN round the factors of its
-        products to TF32; prediction does not.
+    precision (Literal["float32", "bfloat16"]): The precision of the LSTMs in training. Weights and
+        everything else stay in float32, and so do predictions, which would otherwise depend on
+        their batch. "bfloat16" is faster on CPUs with AMX (Intel since 2023), and on GPUs with
+        cuDNN 9.13 or newer. With "float32" on GPUs since Ampere, cuDNN rounds the factors of its
+        products to TF32 in training, but not in prediction.
     RETURNS (Model[list[Floats2d], list[Floats2d]]): The encoder, for `spacy.Tok2Vec.v2`.
     RAISES: ValueError for an odd or non-positive width, a depth below 1, a dropout outside [0, 1).
     """
@@ -82,13 +82,13 @@ def BiLSTM(
     """One bidirectional LSTM layer (Hochreiter and Schmidhuber 1997) over ragged sequences.
 
     Its parameters have the names and shapes of a `torch.nn.LSTM(nI, nO // 2, bidirectional=True)`.
-    They start Glorot-uniform for the inputs, orthogonal for the recurrence (Saxe et al. 2014) and 0
-    for the biases, but 1 for the forget gate (Jozefowicz et al. 2015).
+    Input weights start Glorot-uniform, recurrent weights orthogonal (Saxe et al. 2014), and biases
+    at 0, except for the forget gate's at 1 (Jozefowicz et al. 2015).
 
     nO (int): The output width: forward states, then backward states.
     nI (int | None): The input width; None to infer it.
-    precision (Literal["float32", "bfloat16"]): What training computes in.
-    RETURNS (Model[Ragged, Ragged]): (N, nI) to (N, nO), lengths as they were.
+    precision (Literal["float32", "bfloat16"]): The precision in training.
+    RETURNS (Model[Ragged, Ragged]): (N, nI) to (N, nO), lengths unchanged.
     """
     names = [
         f"{kind}_l0{direction}"
@@ -116,7 +116,7 @@ def _init(model: Model, X: Ragged | None = None, Y: Ragged | None = None) -> Non
         model.set_param(f"weight_hh_l0{direction}", ops.asarray2f(recurrence, dtype="f"))
         # The gates' order is torch's: input, forget, cell, output.
         bias = ops.alloc1f(4 * hidden)
-        bias[hidden : 2 * hidden] = 1.0  # type: ignore[call-overload]  # also numbers
+        bias[hidden : 2 * hidden] = 1.0  # type: ignore[call-overload]  # accepts numbers
         model.set_param(f"bias_ih_l0{direction}", bias)
         model.set_param(f"bias_hh_l0{direction}", ops.alloc1f(4 * hidden))
 
@@ -140,15 +140,14 @@ def _forward(
 
 
 def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters: Tensor) -> Tensor:
-    """(N, nI) to (N, 2H). Each direction reads a sequence from its own first or last token, so that
-    what pads it comes after and changes nothing. A packed bidirectional LSTM computes the same, but
-    takes twice the time on a CPU, where only unpacked ones run in oneDNN."""
+    """(N, nI) to (N, 2H). Each direction starts at the first or last token of a sequence, so that
+    padding comes after it and changes nothing. A packed bidirectional LSTM computes the same, but
+    takes twice the time on a CPU, where only unpacked LSTMs run in oneDNN."""
     X = X.to(dtype)
     weights = [_direction_weights(parameters, direction, dtype) for direction in DIRECTIONS]
     starts = lengths.cumsum() - lengths
     shapes: list[tuple[int, int]] = []
-    # For each group: the tokens that each direction reads, and where the states of the group's
-    # tokens then are.
+    # For each group: the tokens that each direction reads, and where it puts the tokens' states.
     rows: list[np.ndarray] = []
     tokens: list[np.ndarray] = []
     for group in groups_of_similar_length(lengths):
@@ -158,7 +157,7 @@ def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters:
         forward = start + np.minimum(steps, length - 1)
         backward = start + np.maximum(length - 1 - steps, 0)
         tokens.append(forward[real])
-        # At their step, and at their step from the end.
+        # The forward state is at the token's step, the backward state at its step from the end.
         padded = np.arange(real.size).reshape(real.shape)
         mirrored = (padded[:, :1] + np.maximum(length - 1 - steps, 0))[real]
         shapes.append(real.shape)
@@ -178,8 +177,8 @@ def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters:
 def _direction_weights(
     parameters: dict[str, Tensor], direction: str, dtype: torch.dtype
 ) -> list[Tensor]:
-    """The weights of one direction, one after another in memory: cuDNN would otherwise warn, and
-    put them together at each call."""
+    """The weights of one direction, contiguous in memory. Otherwise cuDNN would warn, and copy them
+    together at each call."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     weights = [parameters[f"{name}_l0{direction}"] for name in names]
     flat = torch.cat([weight.flatten() for weight in weights]).to(dtype)
@@ -192,7 +191,7 @@ def _lstm(inputs: Tensor, weights: list[Tensor]) -> Tensor:
     zeros = inputs.new_zeros(1, len(inputs), weights[1].shape[1])
     is_train = torch.is_grad_enabled()
     with no_tf32() if inputs.is_cuda and not is_train else nullcontext():
-        # What torch.nn.LSTM calls; it takes the weights as arguments.
+        # The function that torch.nn.LSTM calls. It takes the weights as arguments.
         states, _, _ = torch.lstm(
             input=inputs,
             hx=(zeros, zeros),
@@ -209,10 +208,10 @@ def _lstm(inputs: Tensor, weights: list[Tensor]) -> Tensor:
 
 @contextmanager
 def no_tf32() -> Iterator[None]:
-    """Have cuDNN compute LSTMs in float32, and not in TF32, as it does on GPUs since Ampere: it
-    keeps only 10 bits of the mantissa of each factor. The setting is the process's, hence the
-    lock: a second thread must neither change it back too early nor take it for the user's."""
-    # torch 2.9 replaced one setting by another, and warns of the old one.
+    """Make cuDNN compute LSTMs in float32 and not in TF32, its default on GPUs since Ampere, which
+    keeps only 10 bits of each factor's mantissa. The setting is global to the process, hence the
+    lock: a second thread must neither reset it too early nor mistake it for the user's."""
+    # torch 2.9 replaced the old setting with a new one, and warns about the old one.
     settings: Any = torch.backends.cudnn
     name: str = "allow_tf32"
     value: bool | str = False

@@ -1,4 +1,4 @@
-"""Words by their letters, for alphabetic text: a convolution over the characters of each token."""
+"""Word embeddings from letters, for alphabetic text: a convolution over each token's characters."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -19,8 +19,8 @@ from thinc.types import Floats2d, Ints1d, Ragged
 
 from .ragged import unflatten
 
-# Around each word, so that a convolution tells its beginning and end. They are noncharacters, which
-# Unicode keeps out of all text for such use.
+# Put around each word, so that the convolution can tell its beginning and end. Unicode reserves
+# these noncharacters for internal use, so they do not occur in text.
 BEGIN, END = "\ufdd0", "\ufdd1"
 
 
@@ -30,17 +30,17 @@ def CharacterCNN(
     """Embed each token by its characters: a convolution over them and the maximum over the whole
     word (Ma and Hovy 2016; Chiu and Nichols 2016).
 
-    It is computed once for each different word of a batch. Words lie one after another without
-    padding, so that the longest one costs no more than its own length.
+    Each distinct word of a batch is computed only once. Words are concatenated without padding, so
+    a long word costs no more than its own length.
 
-    width (int): The output width, in equal parts for each of the kernel sizes.
+    width (int): The output width, split evenly between the kernel sizes.
     char_width (int): The width of the characters' vectors.
-    kernel_sizes (Sequence[int]): How many characters in a row each convolution sees, odd.
-    rows (int): The number of rows of the table that characters are hashed into. As in
-        `FeatureEmbed`, a few times the size of the alphabet is plenty.
+    kernel_sizes (Sequence[int]): How many consecutive characters each convolution sees, odd.
+    rows (int): The number of rows of the table that characters are hashed into. A few times the
+        size of the alphabet is plenty, as in `FeatureEmbed`.
     RETURNS (Model[list[Doc], list[Floats2d]]): The embedding.
-    RAISES: ValueError for no kernel size or one that is not odd, and for a width that they do not
-        divide.
+    RAISES: ValueError if there are no kernel sizes, if one is not odd, or if their number does not
+        divide the width.
     """
     if not kernel_sizes or any(size < 1 or size % 2 == 0 for size in kernel_sizes):
         raise ValueError(
@@ -62,8 +62,7 @@ def CharacterCNN(
 
 
 def _per_word(layer: Model[Ragged, Floats2d], width: int) -> Model[list[Doc], list[Floats2d]]:
-    """Apply a layer to the characters of each different word, and look up its vector for each
-    token.
+    """Apply a layer to the characters of each distinct word, and look up the vector of each token.
 
     layer (Model[Ragged, Floats2d]): Code points of W words to (W, width).
     width (int): The output width.

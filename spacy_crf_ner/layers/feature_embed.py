@@ -19,8 +19,8 @@ from .ragged import list2ragged
 BIGRAMS = ("BIGRAM_LEFT", "BIGRAM_RIGHT")
 TYPE = "TYPE"
 AFFIX = re.compile("(PREFIX|SUFFIX)_[1-9]")
-# The characters of the CJK block (U+4E00 on) that Unicode 15.0 calls numeric. Not asked of Python,
-# where 3.13 has 京 and 两 as well: what is trained under one must see the same under another.
+# The characters of the CJK block (from U+4E00 on) that are numeric in Unicode 15.0. Not taken from
+# Python, where 3.13 added 京 and 两: a model must see the same features in all versions of Python.
 NUMERALS = frozenset(
     "一七万三九二五亖亿什仟仨伍佰億兆兩八六十千卄卅卌叁参參叄四壱壹幺廾廿弌弍弎弐拾捌柒漆玖百肆萬貮貳贰阡陆陌陸零"
 )
@@ -29,20 +29,20 @@ NUMERALS = frozenset(
 def FeatureEmbed(
     features: list[str], widths: list[int], rows: list[int], feature_dropout: float = 0.0
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Embed each token by some of its features, each hashed into a table of its own (Svenstrup et
-    al. 2017, "Hash Embeddings"), and concatenate.
+    """Embed each token by its features. Each feature is hashed into its own table (Svenstrup et al.
+    2017, "Hash Embeddings"), and the vectors are concatenated.
 
-    Made for tokens that are characters, where a word's meaning lies in the neighbours; words work
-    as well, with the PREFIX, SUFFIX and SHAPE that spaCy gives them.
+    Made for tokens that are single characters, whose neighbours carry much of the meaning. Words
+    work too, with spaCy's PREFIX, SUFFIX and SHAPE.
 
-    features (list[str]): Names of token attributes of spaCy, such as "NORM" or "SUFFIX", and
+    features (list[str]): Names of spaCy's token attributes, such as "NORM" or "SUFFIX", and
         "BIGRAM_LEFT" / "BIGRAM_RIGHT" (the token with the one before / after it), "PREFIX_n" and
         "SUFFIX_n" (its first or last n characters) and "TYPE" (see `character_types`).
     widths (list[int]): The width of each feature's vectors.
     rows (list[int]): The number of rows of each feature's table. Twice the number of frequent
-        values is plenty: each value has a sum of four rows, so few share theirs entirely.
+        values is plenty: each value is the sum of four rows, and few values share all four.
     feature_dropout (float): How often each feature of a token is hidden in training, so that the
-        model learns to do without: no feature of a rare token can be relied on (after Iyyer et al.
+        model learns to do without it: features of rare tokens are unreliable (after Iyyer et al.
         2015, "Deep Unordered Composition", who hide whole words).
     RETURNS (Model[list[Doc], list[Floats2d]]): The embedding, of width sum(widths).
     RAISES: ValueError for an unknown feature, lists of different lengths or a feature_dropout
@@ -83,10 +83,10 @@ def TokenFeatures(features: list[str], dropout: float = 0.0) -> Model[list[Doc],
     """Look up the features of each token.
 
     features (list[str]): See `FeatureEmbed`.
-    dropout (float): How often each is hidden in training: replaced by 0, the hash of nothing.
-    RETURNS (Model[list[Doc], list[Ints2d]]): For each document (tokens, features) uint64 hashes.
+    dropout (float): How often each is hidden in training: replaced by 0, the hash of "".
+    RETURNS (Model[list[Doc], list[Ints2d]]): For each document, (tokens, features) uint64 hashes.
     """
-    # Not "dropout_rate", which `nlp.update` would set to that of the vectors.
+    # Not "dropout_rate", which `nlp.update` would set to the dropout of the vectors.
     attrs = {"features": features, "feature_dropout": dropout}
     return Model("token_features", _forward, attrs=attrs)
 
@@ -105,10 +105,10 @@ def _forward(
 def _feature(doc: Doc, name: str) -> np.ndarray:
     if name in BIGRAMS:
         norm = doc.to_array("NORM")
-        # 0, the hash of the empty string, stands for what lies before and after the document.
+        # 0, the hash of the empty string, stands for the outside of the document.
         left, right = np.concatenate(([0], norm)), np.concatenate((norm, [0]))
         left, right = left.astype("uint64"), right.astype("uint64")
-        # Any odd factor tells (a, b) from (b, a). HashEmbed hashes the result properly.
+        # Any odd factor distinguishes (a, b) from (b, a). HashEmbed hashes the result properly.
         bigrams = left * np.uint64(0x9E3779B97F4A7C15) ^ right
         return bigrams[:-1] if name == "BIGRAM_LEFT" else bigrams[1:]
     if name == TYPE or AFFIX.fullmatch(name):
@@ -127,11 +127,11 @@ def _hash_of_text(name: str, text: str) -> int:
 
 
 def character_types(text: str) -> str:
-    """The types of a token's characters, runs of the same type taken together.
+    """The types of a token's characters, with runs of the same type merged.
 
-    A type is the character's Unicode category ("Lu", "Ll", "Nd", "Po", ...); for letters without
-    case, the first word of its Unicode name, the script ("CJK", "HIRAGANA", "HANGUL", ...); and for
-    characters of NUMERALS, such as 三, "numeral".
+    A type is the character's Unicode category ("Lu", "Ll", "Nd", "Po", ...). Letters without case
+    have their script instead, the first word of their Unicode name ("CJK", "HIRAGANA", "HANGUL",
+    ...), and the characters of NUMERALS, such as 三, have "numeral".
 
     text (str): The token.
     RETURNS (str): The types joined by spaces, such as "Lu Ll" for "Peking".

@@ -1,4 +1,4 @@
-"""Embed each token by the words of a lexicon that it is part of."""
+"""Token embeddings from the lexicon words that a token is part of."""
 
 import zlib
 from collections.abc import Callable, Iterable
@@ -17,23 +17,23 @@ from .ragged import unflatten
 from .shared import Shared
 
 NAME = "lexicon_embed"
-# The only token of its word; or the first, an inner or the last one of a word of 2, 3, or 4 and
-# more tokens. M2 is there just for the arithmetic.
+# A token's place in a word: the only token; or the first, a middle or the last token of a word of
+# 2, 3, or 4 and more tokens. M2 does not occur, and only makes the arithmetic simpler.
 SHAPES = ("S", "B2", "M2", "E2", "B3", "M3", "E3", "B4", "M4", "E4")
 
-_HOW_TO = """Have one added before the model is initialized:
+_HOW_TO = """Add one before the model is initialized:
 
 [initialize.before_init]
 @callbacks = "spacy_crf_ner.add_lexicon.v1"
 jieba = true
 gazetteers = ["assets/places.txt"]
 
-A pipeline that is not made from a config takes `add_lexicon(jieba=True)(nlp)`, from
-`spacy_crf_ner.training.lexicon`. Note that [initialize.lookups] would replace the lexicon."""
+Without a config, call `add_lexicon(jieba=True)(nlp)`, from `spacy_crf_ner.training.lexicon`.
+Note that [initialize.lookups] would replace the lexicon."""
 
 
 class Lexicon(Shared):
-    """Words and their classes, as a layer keeps them."""
+    """Words and their classes, as a layer stores them."""
 
     @classmethod
     def of(cls, entries: Iterable[tuple[str, str]]) -> "Lexicon":
@@ -46,7 +46,7 @@ class Lexicon(Shared):
 
     @classmethod
     def in_vocab(cls, vocab: Vocab) -> Optional["Lexicon"]:
-        """The lexicon that `spacy_crf_ner.lexicon.set_lexicon` left in a vocab.
+        """The lexicon that `spacy_crf_ner.lexicon.set_lexicon` stored in a vocab.
 
         vocab (Vocab): The vocab.
         RETURNS (Lexicon | None): The lexicon, or None if there is none.
@@ -60,7 +60,7 @@ class Lexicon(Shared):
 
     @cached_property
     def matcher(self) -> Matcher:
-        """Finds the words; made when it is first used."""
+        """The matcher that finds the words, built when it is first used."""
         return Matcher(srsly.msgpack_loads(zlib.decompress(self.data)))
 
 
@@ -68,20 +68,20 @@ NO_WORDS = Lexicon.of([])
 
 
 def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[list[Doc], list[Floats2d]]:
-    """Embed each token by where it stands in which words: a sum of learned vectors, one for each
-    class of words, place in the word and length of the word, in tokens, that occurs there.
+    """Embed each token by its place in lexicon words: the sum of the learned vectors of its
+    features. Each word that contains the token gives it a feature: the word's class, the word's
+    length in tokens and the token's place in it.
 
-    All words of the lexicon count that begin and end where tokens do, also overlapping ones, and
-    each feature of a token once. Simpler than the SoftLexicon of Ma et al. (2020), "Simplify the
-    Usage of Lexicon in Chinese NER", whose features are the words themselves: classes need few
-    weights, and a lexicon may get new words after training, see `set_words`.
+    Words count if they begin and end at token boundaries, even if they overlap. A feature that a
+    token has twice counts once. This is simpler than the SoftLexicon of Ma et al. (2020), "Simplify
+    the Usage of Lexicon in Chinese NER", whose features are the words themselves: classes need few
+    weights, and words can be changed after training (see `set_words`).
 
     width (int): The output width.
     feature_dropout (float): How often each word found is hidden in training, so that the model
-        learns to do without: the lexicon does not know all names.
-    RETURNS (Model[list[Doc], list[Floats2d]]): The embedding. When it is initialized, it takes the
-        lexicon that the documents' vocab has, keeps it, and is independent of the vocab from then
-        on.
+        learns to do without it: no lexicon has all names.
+    RETURNS (Model[list[Doc], list[Floats2d]]): The embedding. When it is initialized, it copies the
+        lexicon of the documents' vocab. From then on, it does not depend on the vocab.
     RAISES: ValueError for a width below 1 or a feature_dropout outside [0, 1).
     """
     if width < 1:
@@ -96,7 +96,7 @@ def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[list[Doc], l
         init=_init,
         dims={"nO": width},
         params={"W": None},
-        # Not "dropout_rate", which `nlp.update` would set to that of the vectors.
+        # Not "dropout_rate", which `nlp.update` would set to the dropout of the vectors.
         attrs={
             "classes": [],
             "feature_dropout": feature_dropout,
@@ -107,12 +107,12 @@ def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[list[Doc], l
 
 
 def set_words(model: Model, entries: Iterable[tuple[str, str]]) -> int:
-    """Give the `LexiconEmbed` layers of a trained network other words, of the classes that they
-    were trained with.
+    """Replace the words of all `LexiconEmbed` layers in a trained network. Their classes must be
+    ones that the layers were trained with.
 
     model (Model): The network, such as `nlp.get_pipe("crf_ner").model`.
     entries (Iterable[tuple[str, str]]): Words and their classes; a word may have several.
-    RETURNS (int): How many layers there are.
+    RETURNS (int): The number of such layers.
     RAISES: ValueError for a class that a layer does not know.
     """
     lexicon = Lexicon.of(entries)
@@ -145,7 +145,7 @@ def _forward(
     found = _features(model, docs, dropout)
     features, tokens = (ops.asarray1i(cast(Ints1d, array)) for array in found)
     Y = ops.alloc2f(sum(lengths), W.shape[1])
-    # Not reduce_sum, whose kernel has a GPU waited for.
+    # Not reduce_sum, which waits for the GPU.
     ops.scatter_add(Y, tokens, W[features])
 
     def backprop(dYs: list[Floats2d]) -> list[Doc]:
@@ -161,7 +161,7 @@ def _forward(
 def _features(
     model: Model[list[Doc], list[Floats2d]], docs: list[Doc], dropout: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of W, and for each the token that has it."""
+    """The rows of W used, and the token that each is used for."""
     n_tokens = sum(map(len, docs))
     if not n_tokens:
         return np.zeros(0, dtype="i"), np.zeros(0, dtype="i")
@@ -172,7 +172,7 @@ def _features(
     starts = spans[:, 0] + np.repeat(offsets, [len(doc) for doc in docs])
     first, last, label = matcher(SEPARATOR.join(texts), starts, starts + spans[:, 1])
     if dropout:
-        # All classes of a word found are hidden together.
+        # All classes of a word are hidden together.
         _, word = np.unique(first * n_tokens + last, return_inverse=True)
         seen = np.random.random(len(word))[word] >= dropout
         first, last, label = first[seen], last[seen], label[seen]
@@ -190,25 +190,24 @@ def _features(
 
 def _matcher(model: Model[list[Doc], list[Floats2d]], vocab: Vocab) -> Matcher:
     if not model.attrs["has_lexicon"]:
-        # Saved before layers kept their lexicon: the vocab has it, and gives it now.
+        # Saved by a version that left the lexicon in the vocab: copy it now.
         lexicon = Lexicon.in_vocab(vocab)
         if lexicon is None:
             raise ValueError(
                 "LexiconEmbed: the model was saved by an earlier version, which left the lexicon "
-                "in the pipeline's vocab, and the documents have another vocab. Load the whole "
-                "pipeline, tag a document and save it: from then on the model has the lexicon."
+                "in the pipeline's vocab, but the documents have another vocab. Load the whole "
+                "pipeline, tag a document and save the pipeline. Then the model has the lexicon."
             )
         model.attrs.update(lexicon=lexicon, has_lexicon=True)
     return model.attrs["lexicon"].matcher
 
 
 def _rows_of_classes(matcher: Matcher, classes: list[str]) -> np.ndarray:
-    """Where the matcher's classes are among those that the model has weights for."""
+    """The index of each of the matcher's classes among those that the model has weights for."""
     new = sorted(set(matcher.classes) - set(classes))
     if new:
         raise ValueError(
             f"LexiconEmbed: the lexicon has classes that the model was not trained with: "
-            f"{', '.join(new)}. Name the words' classes as one of {', '.join(classes)}, or train "
-            "anew."
+            f"{', '.join(new)}. Give the words one of {', '.join(classes)}, or train a new model."
         )
     return np.array([classes.index(name) for name in matcher.classes], dtype="i8")

@@ -1,4 +1,4 @@
-"""What layers need that pad sequences for a while."""
+"""Helpers for layers that pad sequences."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,25 +6,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Sequences are padded to the longest of their group; a group may be at most so many times larger
-# than its tokens. It keeps one long document from blowing a whole batch up to its length.
+# Sequences are padded to the longest of their group. With padding, a group may have at most this
+# many times its tokens, so that one long document does not blow up a whole batch.
 MAX_PADDING = 1.5
 
 
 def to_device(arrays: Sequence[np.ndarray], device: torch.device) -> Sequence[Tensor]:
-    """Copy arrays to a device, all at once and without waiting for what the device has still to do:
-    each copy to a GPU costs as much as a small kernel.
+    """Copy arrays to a device without waiting for its pending work. They are copied all at once,
+    since each copy to a GPU costs as much as a small kernel.
 
-    arrays (Sequence[np.ndarray]): One-dimensional and of one type, at least one.
+    arrays (Sequence[np.ndarray]): One-dimensional arrays of one type, at least one.
     device (torch.device): The device.
-    RETURNS (Sequence[Tensor]): The same as tensors.
+    RETURNS (Sequence[Tensor]): The arrays as tensors on the device.
     """
     together = torch.from_numpy(np.concatenate(arrays)).to(device, non_blocking=True)
     return together.split([len(array) for array in arrays])
 
 
 def groups_of_similar_length(lengths: np.ndarray) -> Iterator[np.ndarray]:
-    """Split the non-empty sequences into groups, each mostly tokens if padded.
+    """Split the non-empty sequences into groups that need little padding.
 
     lengths (np.ndarray): The length of each sequence.
     YIELDS (np.ndarray): The sequences of a group, longest first.

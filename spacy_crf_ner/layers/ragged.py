@@ -1,4 +1,4 @@
-"""Lists to ragged arrays, with lengths that a CPU can read."""
+"""Conversion of lists to ragged arrays whose lengths are on the CPU."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -9,22 +9,21 @@ from thinc.types import Ints1d, Ragged
 
 
 def list2ragged() -> Model[list[Any], Ragged]:
-    """The same as Thinc's `list2ragged.v1`, but the lengths stay on the CPU, where all that reads
-    them needs them: each time, a GPU would have to be waited for.
+    """The same as Thinc's `list2ragged.v1`, but the lengths stay on the CPU, where all layers read
+    them. Reading them from a GPU would wait for it each time.
 
-    RETURNS (Model[list[Any], Ragged]): Arrays of any type to their rows, one after another.
+    RETURNS (Model[list[Any], Ragged]): Arrays of any type to their concatenated rows.
     """
     return Model("list2ragged", _forward)
 
 
 def unflatten(ops: Ops, X: Any, lengths: Sequence[int] | np.ndarray | Ints1d) -> list[Any]:
-    """The same as `Ops.unflatten`, whose types know lengths only as an array of Thinc's.
+    """The same as `Ops.unflatten`, whose annotations only accept a Thinc array of lengths.
 
-    ops (Ops): Of the device.
-    X (Floats2d | Ints2d): Rows, one after another.
-    lengths (Sequence[int] | np.ndarray | Ints1d): How many of them belong together, on the
-        CPU.
-    RETURNS (list[Floats2d | Ints2d]): An array for each length.
+    ops (Ops): The ops of the device.
+    X (Floats2d | Ints2d): The concatenated rows.
+    lengths (Sequence[int] | np.ndarray | Ints1d): The number of rows in each array, on the CPU.
+    RETURNS (list[Floats2d | Ints2d]): One array for each length.
     """
     return ops.unflatten(X, cast(Ints1d, lengths))
 

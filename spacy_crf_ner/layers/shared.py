@@ -1,4 +1,4 @@
-"""Data that is never changed, and of which there is one in memory for all who have the same."""
+"""Immutable data that is in memory only once, however many layers use it."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -11,14 +11,14 @@ SharedT = TypeVar("SharedT", bound="Shared")
 
 
 class Shared:
-    """Data of a layer that can be its attribute: it is saved with the layer, and shared by all that
-    have the same, also by copies of the layer and by other components.
+    """Data that can be an attribute of a layer. It is saved with the layer, and all layers with the
+    same data share it, including copies of a layer and layers of other components.
 
-    data (bytes): All of it, as it is saved.
+    data (bytes): The data, as it is saved.
     """
 
     def __init__(self, data: bytes) -> None:
-        """Take the data; `from_bytes` is what others call.
+        """Store the data. To create an object, call `from_bytes` instead.
 
         data (bytes): The data.
         """
@@ -26,7 +26,7 @@ class Shared:
 
     @classmethod
     def from_bytes(cls: type[SharedT], data: bytes) -> SharedT:
-        """Make the object of some data, or find the one that there is.
+        """Get the existing object for some data, or create one.
 
         data (bytes): The data.
         RETURNS (SharedT): The object.

@@ -11,7 +11,7 @@ from .device import share_gpu_memory
 from .ragged import list2ragged
 from .types import Scores
 
-# The attribute of a layer that the learning rate is multiplied by for its weights.
+# The attribute of a layer with the factor of the learning rate for its weights.
 LR_SCALE = "lr_scale"
 
 
@@ -24,11 +24,11 @@ def CRFTagger(
 ) -> Model[list[Doc], Scores]:
     """Score the tags of each token from its vector, and the transitions between tags.
 
-    tok2vec (Model[list[Doc], list[Floats2d]]): Any, also a listener.
+    tok2vec (Model[list[Doc], list[Floats2d]]): Any tok2vec, including a listener.
     nO (int | None): The number of tags C. The component sets it when it is initialized.
-    tok2vec_lr_scale (float): The factor of the optimizer's learning rate for the tok2vec. What it
-        only listens to learns at the optimizer's own rate: the rate for a pretrained encoder is far
-        too low for new weights.
+    tok2vec_lr_scale (float): The factor of the optimizer's learning rate for the tok2vec. A
+        component that it listens to learns at the optimizer's own rate. The rate for a pretrained
+        encoder is far too low for new weights.
     output_lr_scale (float): The factor of the learning rate for the linear layer.
     crf_lr_scale (float): The factor of the learning rate for the transitions.
     RETURNS (Model[list[Doc], Scores]): The network.
@@ -52,9 +52,9 @@ def CRFTagger(
 
 
 def CRF(nO: int | None = None) -> Model[Ragged, Scores]:
-    """The transition scores of a linear-chain CRF, beside emissions that pass unchanged.
+    """The transition scores of a linear-chain CRF. Emissions pass through unchanged.
 
-    Its parameters have the names and shapes of `torchcrf.CRF`. They start at 0: no preference.
+    Its parameters have the names and shapes of those of `torchcrf.CRF`, and start at 0.
 
     nO (int | None): The number of tags C; None to infer it.
     RETURNS (Model[Ragged, Scores]): Emissions (N, C) to scores.
@@ -69,10 +69,10 @@ def CRF(nO: int | None = None) -> Model[Ragged, Scores]:
 
 
 def resize_output(model: Model[list[Doc], Scores], nO: int) -> None:
-    """Make room for more tags behind the ones there are, whose scores stay the same.
+    """Add tags after the existing ones, whose scores stay the same.
 
     model (Model[list[Doc], Scores]): A `CRFTagger`.
-    nO (int): The new number of tags, not below the present one.
+    nO (int): The new number of tags, at least the present one.
     """
     output_layer, crf = model.get_ref("output_layer"), model.get_ref("crf")
     around = [
@@ -80,7 +80,7 @@ def resize_output(model: Model[list[Doc], Scores], nO: int) -> None:
         for node in model.walk()
         if any(layer is output_layer or layer is crf for layer in node.layers)
     ]
-    # New nodes have new ids, so that no optimizer applies moments of the old shapes to them.
+    # New nodes have new ids, so an optimizer does not apply moments of the old shapes to them.
     for old, new in (
         (output_layer, Linear(nO, output_layer.maybe_get_dim("nI"))),
         (crf, CRF(nO)),
@@ -88,7 +88,7 @@ def resize_output(model: Model[list[Doc], Scores], nO: int) -> None:
         for name in old.param_names:
             if old.has_param(name):
                 small = old.get_param(name)
-                # All dimensions are tags, but for the last one of the output layer: (tags, inputs).
+                # All dimensions are tags, except the last of the output layer's (tags, inputs).
                 shape = (nO, small.shape[-1]) if name == "W" else (nO,) * small.ndim
                 large = new.ops.alloc(shape, dtype="f")
                 large[tuple(slice(size) for size in small.shape)] = small

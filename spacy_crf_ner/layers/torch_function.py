@@ -1,7 +1,7 @@
 """A torch function as the forward pass of a Thinc layer.
 
-The weights stay Thinc parameters, so Thinc's optimizers, averages and serialisation handle them as
-any others, without a torch module, a shim or a pickle.
+The weights stay Thinc parameters, so Thinc's optimizers, averages and serialisation handle them
+like any others, without a torch module, a shim or a pickle.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from torch import Tensor
 def apply_torch(
     model: Model, function: Callable[..., Tensor], X: ArrayXd, is_train: bool
 ) -> tuple[ArrayXd, Callable[[ArrayXd], ArrayXd]]:
-    """Apply a torch function of an input and of all parameters of a layer.
+    """Apply a torch function to an input and all parameters of a layer.
 
     model (Model): The layer. Its parameters are passed by name.
-    function (Callable[..., Tensor]): Called as function(X, **parameters), differentiable.
+    function (Callable[..., Tensor]): A differentiable function(X, **parameters).
     X (ArrayXd): The input.
     is_train (bool): Whether backprop will be called.
     RETURNS (tuple[ArrayXd, Callable]): The output, and the callback that takes its gradient, adds

@@ -4,9 +4,9 @@ from typing import Literal, NamedTuple
 
 from thinc.types import Floats1d, Floats2d, Ints1d
 
-# What training computes LSTMs in.
+# The precision of LSTMs in training.
 Precision = Literal["float32", "bfloat16"]
-# What a pretrained encoder computes in.
+# The precision of a pretrained encoder.
 EncoderPrecision = Literal["float32", "bfloat16", "float16"]
 
 

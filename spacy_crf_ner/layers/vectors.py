@@ -1,4 +1,4 @@
-"""Pretrained vectors, fine-tuned."""
+"""Pretrained word vectors, fine-tuned."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -18,36 +18,36 @@ from thinc.types import Floats2d, FloatsXd, Ints1d
 from .ragged import unflatten
 from .shared import Shared
 
-# What is learned for tokens that training did not meet.
+# The row of the learned vector for tokens that do not occur in training.
 UNKNOWN = 0
 
 
 class PretrainedVectors(Shared):
-    """Vectors of words, as a layer keeps them."""
+    """Word vectors, as a layer stores them."""
 
     @classmethod
     def in_vocab(cls, vocab: Vocab) -> "PretrainedVectors":
-        """The vectors that a vocab has, in half precision.
+        """The vectors of a vocab, in half precision.
 
         vocab (Vocab): The vocab.
         RETURNS (PretrainedVectors): The vectors, of width 0 if there are none.
-        RAISES: ValueError for floret vectors, which are not of words.
+        RAISES: ValueError for floret vectors, which are not vectors of whole words.
         """
         if vocab.vectors.mode != Mode.default:
             raise ValueError(
-                "VectorsEmbed: the vocabulary has floret vectors, which are not of words but of "
-                "their parts. Use `spacy init vectors` without --mode floret."
+                "VectorsEmbed: the vocabulary has floret vectors, which are vectors of parts of "
+                "words. Use `spacy init vectors` without --mode floret."
             )
         keys, rows = _keys_and_rows(vocab)
-        # The table may have rows of no word.
+        # The table may have rows that belong to no word.
         used, rows = np.unique(rows, return_inverse=True)
         data = to_numpy(vocab.vectors.data)[used].astype("f2")
         return cls._of(keys, rows, np.pad(data, ((0, 1), (0, 0))))
 
     @classmethod
     def in_vocab_of_before(cls, vocab: Vocab) -> "PretrainedVectors":
-        """The vectors that a vocab has, as layers saw them that did not keep them: in full, and the
-        last one for words that have none.
+        """The vectors of a vocab, as layers used them that did not store them: in full precision,
+        with the last one for words that have none.
 
         vocab (Vocab): The vocab.
         RETURNS (PretrainedVectors): The vectors, of width 0 if there are none.
@@ -60,7 +60,7 @@ class PretrainedVectors(Shared):
         return cls.from_bytes(srsly.msgpack_dumps(message))
 
     def __init__(self, data: bytes) -> None:
-        """Take the data; `in_vocab` and `from_bytes` are what others call.
+        """Read the data. To create an object, call `in_vocab` or `from_bytes` instead.
 
         data (bytes): The data.
         """
@@ -68,19 +68,19 @@ class PretrainedVectors(Shared):
         message = srsly.msgpack_loads(data)
         keys, rows = message["keys"].tolist(), message["rows"].tolist()
         self._row_of: dict[int, int] = dict(zip(keys, rows))
-        # The last row is that of words without a vector.
+        # The last row is for words without a vector.
         self._table = message["table"]
         self._tables: dict[str, Floats2d] = {}
 
     @property
     def width(self) -> int:
-        """How wide they are."""
+        """The width of the vectors."""
         return self._table.shape[1]
 
     def table(self, ops: Ops) -> Floats2d:
-        """All vectors; the last one is that of words that have none.
+        """All vectors. The last one is for words without a vector.
 
-        ops (Ops): Of the device to have them on.
+        ops (Ops): The ops of the device that they are needed on.
         RETURNS (Floats2d): (rows, width) float32.
         """
         if ops.name not in self._tables:
@@ -88,7 +88,7 @@ class PretrainedVectors(Shared):
         return self._tables[ops.name]
 
     def rows(self, words: Sequence[tuple[int, str]]) -> np.ndarray:
-        """Find the rows of words, or of their compatibility forms or lower case.
+        """Find the rows of words, or else of their compatibility forms or lower case.
 
         words (Sequence[tuple[int, str]]): The hash and the text of each.
         RETURNS (np.ndarray): (words,) the rows.
@@ -114,20 +114,20 @@ NO_VECTORS = PretrainedVectors.in_vocab(Vocab())
 def VectorsEmbed(
     width: int, rows: int, token_dropout: float = 0.0
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Embed each token by the vector that the vocabulary has of it (`initialize.vectors` in a
-    config), fine-tuned: what is learned is added. Each token that training meets has a row for
-    that; one that it never met keeps its vector and gets what was learned for unknown tokens.
+    """Embed each token by the sum of its vector in the vocabulary (`initialize.vectors` in a
+    config) and a learned vector. Tokens seen in training have a learned vector each. Unknown tokens
+    share one.
 
-    The vectors are taken when the layer is initialized, and kept, in half precision. From then on
-    it is independent of the vocabulary.
+    The vectors are copied, in half precision, when the layer is initialized. From then on, the
+    layer does not depend on the vocabulary.
 
-    A token without a vector has that of its compatibility form or of its lower case, such as "，"
-    that of "," (Unicode NFKC). If the vocabulary has no vectors at all, all is learned.
+    A token without a vector gets that of its compatibility form (Unicode NFKC) or of its lower
+    case: "，" gets that of ",". If the vocabulary has no vectors at all, everything is learned.
 
-    width (int): The width if the vocabulary has no vectors; otherwise theirs.
-    rows (int): For how many tokens something is learned: those that training meets first.
-    token_dropout (float): How often a token counts as unknown in training, which teaches the model
-        what to do with those that it will never have met.
+    width (int): The width if the vocabulary has no vectors. Otherwise theirs is used.
+    rows (int): How many tokens get a learned vector: the first ones seen in training.
+    token_dropout (float): How often a token counts as unknown in training, so that the model learns
+        to handle unknown tokens.
     RETURNS (Model[list[Doc], list[Floats2d]]): The embedding.
     RAISES: ValueError for a width or rows below 1 or a token_dropout outside [0, 1).
     """
@@ -143,7 +143,7 @@ def VectorsEmbed(
         init=_init,
         dims={"nO": None, "nV": rows + 1},
         params={"E": None},
-        # The row of each token, by its hash. Grows in training.
+        # index: the row of each token, by its hash. It grows in training.
         attrs={
             "width": width,
             "token_dropout": token_dropout,
@@ -169,13 +169,13 @@ def _init(model: Model, X: list[Doc] | None = None, Y: list[Floats2d] | None = N
 
 def _pretrained(model: Model[list[Doc], list[Floats2d]], vocab: Vocab) -> PretrainedVectors:
     if not model.attrs["has_vectors"]:
-        # Saved before layers kept their vectors: the vocab has them, and gives them now.
+        # Saved by a version that left the vectors in the vocab: copy them now.
         vectors = PretrainedVectors.in_vocab_of_before(vocab)
         if vectors.width not in (0, model.get_dim("nO")):
             raise ValueError(
                 "VectorsEmbed: the model was saved by an earlier version, which left the vectors "
-                "in the pipeline's vocab, and the documents' vocab has others. Load the whole "
-                "pipeline, tag a document and save it: from then on the model has the vectors."
+                "in the pipeline's vocab, but the documents' vocab has others. Load the whole "
+                "pipeline, tag a document and save the pipeline. Then the model has the vectors."
             )
         model.attrs.update(vectors=vectors, has_vectors=True)
     return model.attrs["vectors"]
@@ -213,7 +213,7 @@ def _forward(
 
 
 def _rows(index: dict[int, int], keys: list[int], capacity: int) -> np.ndarray:
-    """The rows of tokens; new ones for those without, as long as there are less than capacity."""
+    """The rows of tokens. Those without one get a new one until capacity is reached."""
     for key in keys:
         if len(index) + 1 >= capacity:
             break

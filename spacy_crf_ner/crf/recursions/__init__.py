@@ -1,6 +1,7 @@
-"""Forward, backward and Viterbi recursions: one interface, the fastest that is right for a batch.
+"""Forward, backward and Viterbi recursions, each run by the fastest implementation for a batch.
 
-`reference` is in torch and always right, `cpu` is compiled by numba, `gpu` in Triton.
+`reference` is written in torch and works for any batch, `cpu` is compiled by numba, and `gpu` is
+written in Triton.
 """
 
 from torch import Tensor

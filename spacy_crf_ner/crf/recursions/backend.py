@@ -1,4 +1,4 @@
-"""Which implementation of the recursions a batch takes."""
+"""The choice of the implementation of the recursions for a batch."""
 
 from importlib.util import find_spec
 from types import ModuleType

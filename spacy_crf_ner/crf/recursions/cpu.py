@@ -1,16 +1,16 @@
 """The recursions on the CPU, compiled by numba.
 
-The sums are taken over probabilities instead of their logarithms, and over all sequences at once,
-so that a step is a product of two matrices, which BLAS does several times faster than a loop of
-ours, though it knows nothing of impossible transitions; each step's sum is divided out and kept
-(Rabiner 1989, V.A, "scaling"). That is exact as long as nothing matters that float64 cannot hold:
-`forward` says when. The best tag sequences are found one sequence after the other, along the
-possible transitions only.
+Sums are taken over probabilities instead of their logarithms, and over all sequences at once, so
+that a step is a product of two matrices. BLAS computes it several times faster than a loop of our
+own, although it cannot skip impossible transitions. Each step's sum is divided out and kept
+(Rabiner 1989, V.A, "scaling"). The result is exact as long as no number that matters is too small
+for float64; `forward` says when that is. The best tag sequences are found one sequence at a time,
+along the possible transitions only.
 
-All of it runs in one thread. Others of Python's would have to share the cores with torch's, which
-spin for a while after each of its operations, and numba's own abort the process if two Python
-threads meet in them. For the same reason whole batches pass through numpy here and not through
-torch: to wake torch's threads after a while of other work takes longer than what they would do.
+Everything runs in one thread. More Python threads would have to share the cores with torch's
+threads, which spin for a while after each operation. numba's own threads abort the process if two
+Python threads use them at once. For the same reason, whole batches go through numpy here and not
+through torch: waking up torch's threads after other work takes longer than their part of the work.
 """
 
 from collections.abc import Callable
@@ -24,15 +24,15 @@ from torch import Tensor
 
 from ..potentials import IMPOSSIBLE, Potentials
 
-# How far the scores of a token, of a transition, of a start and of an end may be apart, all in all.
-# A tag may be behind the best one by as many such differences as it takes steps to get from one to
-# the other (3 in BIOES), and float64 holds exp(-700).
+# Limit on the sum of the ranges of a token's scores and of the transitions, starts and ends. A tag
+# may be behind the best one by as many such sums as it takes steps to get from one to the other (3
+# in BIOES), and float64 can hold exp(-700).
 MAX_RANGE = 200.0
-# A tag after which or before which no more than so many are possible is read one by one.
+# If at most this many tags may precede a tag, its transitions are read one by one.
 FEW = 4
-# How many tags before are read at once for the best of them.
+# How many previous tags are compared at once to find the best one.
 TOGETHER = 8
-# A product of matrices of no more multiplications stays in one thread.
+# A matrix product of at most this many multiplications stays in one thread.
 PRODUCT = 2**18
 
 
@@ -47,8 +47,7 @@ def _jit(function: Callable[..., Any], inline: str = "never") -> Callable[..., A
     try:
         return compiled(cache=True)(function)
     except RuntimeError:
-        # Neither the package's folder nor the user's cache can be written: compiled once more in
-        # each process.
+        # Neither the package's folder nor the user's cache is writable, so each process compiles.
         return compiled()(function)
 
 
@@ -56,16 +55,16 @@ _jit_inline = partial(_jit, inline="always")
 
 
 class Transitions(NamedTuple):
-    """A matrix of transitions, laid out so that what is impossible costs nothing: a dense block of
-    some tags before and some after, and single ones. In BIOES, with O, E and S before O, B and S,
-    the block is a quarter of the matrix, and the single ones are those inside of an entity.
+    """A transition matrix, laid out so that impossible transitions cost nothing: a dense block and
+    single transitions. In BIOES, the block goes from O, E and S to O, B and S and is a quarter of
+    the matrix. The single transitions are those inside an entity.
 
-    block (np.ndarray): (S, T) scores.
-    sources (np.ndarray): (S,) the tags before.
-    targets (np.ndarray): (T,) the tags after.
-    values (np.ndarray): (M,) the single ones.
-    before (np.ndarray): (M,) their tags before.
-    after (np.ndarray): (M,) their tags after, none of which is in `targets`.
+    block (np.ndarray): (S, T) the scores of the block.
+    sources (np.ndarray): (S,) the previous tags of the block.
+    targets (np.ndarray): (T,) the next tags of the block.
+    values (np.ndarray): (M,) the scores of the single transitions.
+    before (np.ndarray): (M,) their previous tags.
+    after (np.ndarray): (M,) their next tags, none of which is in `targets`.
     """
 
     block: np.ndarray
@@ -82,7 +81,7 @@ class Transitions(NamedTuple):
         targets = np.flatnonzero(in_block)
         sources = np.flatnonzero(possible[:, targets].any(1))
         before, after = np.nonzero(possible & ~in_block)
-        # Filled up to a multiple of TOGETHER by sources that lead nowhere.
+        # Padded to a multiple of TOGETHER with sources that lead nowhere.
         padding = (0, -len(sources) % TOGETHER)
         block = matrix[np.ix_(sources, targets)]
         block = np.pad(block, (padding, (0, 0)), constant_values=-np.inf)
@@ -91,10 +90,10 @@ class Transitions(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """All first tokens, all second ones, ..., each time of the longest sequence first: so that the
-    sequences that go on are next to each other.
+    """All first tokens, all second ones, ..., each time with the longest sequence first, so that
+    the sequences that continue are next to each other.
 
-    begins (np.ndarray): (L + 1,) where each step's tokens begin, and the last one's end.
+    begins (np.ndarray): (L + 1,) where each step's tokens begin, and where the last step's end.
     order (np.ndarray): (B,) the sequences, longest first.
     firsts (np.ndarray): (B,) their first tokens.
     """
@@ -112,14 +111,14 @@ class Steps(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """What the forward pass leaves for the backward pass.
+    """Results of the forward pass for the backward pass.
 
     steps (Steps): The order of alphas.
-    emissions (np.ndarray): (N, C) exp(scores), the largest of each row 1.
-    transitions (np.ndarray): (C, C) exp(scores), the largest 1.
-    end (np.ndarray): (C,) exp(scores), the largest 1.
-    alphas (np.ndarray): (N, C) what the probabilities of each token's tags, given the emissions up
-        to it, are proportional to.
+    emissions (np.ndarray): (N, C) exp(scores), scaled so that the largest of each row is 1.
+    transitions (np.ndarray): (C, C) exp(scores), scaled so that the largest is 1.
+    end (np.ndarray): (C,) exp(scores), scaled so that the largest is 1.
+    alphas (np.ndarray): (N, C) the probabilities of each token's tags given the emissions up to it,
+        up to a factor per token.
     sums (np.ndarray): (N,) the sum of each token's alphas, sequence after sequence.
     """
 
@@ -148,7 +147,7 @@ def forward(p: Potentials) -> tuple[Forward, Tensor]:
         return state, torch.full((len(p.lengths),), torch.nan, dtype=torch.float64)
     log_z = np.ones(len(p.lengths))
     _forward(state, start, log_z)
-    # What was taken off the scores before exp is the same for all tag sequences.
+    # The shift subtracted from the scores before exp is the same for all tag sequences.
     offsets = _offsets(p)
     with np.errstate(divide="ignore"):
         logs = np.append(0.0, (np.log(sums) + shifts + shift).cumsum())
@@ -163,7 +162,7 @@ def posteriors(p: Potentials, state: Forward, weights: Tensor) -> tuple[Tensor, 
 
     p (Potentials): The scores, on the CPU.
     state (Forward): What `forward` returned.
-    weights (Tensor): (N,) how much each token counts.
+    weights (Tensor): (N,) the weight of each token.
     RETURNS (tuple[Tensor, Tensor]): (N, C) and (C, C).
     """
     marginals = np.empty(state.emissions.shape, dtype=_to_numpy(p.emissions[:0]).dtype)
@@ -176,7 +175,7 @@ def posteriors(p: Potentials, state: Forward, weights: Tensor) -> tuple[Tensor, 
 
 
 def backward(p: Potentials) -> Tensor:
-    """The same as `reference.backward`, in float64. Not finite if the scores do not apply.
+    """The same as `reference.backward`, in float64. Not finite if the scores are too far apart.
 
     p (Potentials): The scores, on the CPU.
     RETURNS (Tensor): (N, C).
@@ -191,7 +190,7 @@ def backward(p: Potentials) -> Tensor:
 
 
 def viterbi(p: Potentials) -> Tensor:
-    """The same as `reference.viterbi`, summed in float64; applies to all scores.
+    """The same as `reference.viterbi`, summed in float64; works for all scores.
 
     p (Potentials): The scores, on the CPU, in any precision.
     RETURNS (Tensor): (N,) int64.
@@ -210,21 +209,21 @@ def _offsets(p: Potentials) -> np.ndarray:
 
 
 def _to_numpy(scores: Tensor) -> np.ndarray:
-    """As they are, but in float32 if less, which numpy and numba hardly know."""
+    """Convert to numpy, at least in float32: numpy and numba hardly support lower precisions."""
     dtype = torch.promote_types(scores.dtype, torch.float32)
     return np.ascontiguousarray(scores.detach().to(dtype).numpy())
 
 
 def _exp(scores: Tensor) -> tuple[np.ndarray, float, float]:
-    """exp(scores) with the largest of all taken off, the largest, and their range."""
+    """exp(scores - largest), the largest score, and the range of the possible scores."""
     flat = _to_numpy(scores).reshape(1, -1)
     shifted, shifts, spread = _exp_rows(flat)
     return shifted.reshape(scores.shape), shifts[0], spread
 
 
 def _exp_rows(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """exp(scores) with the largest of each row taken off, the largest, and the range of the
-    possible ones of a row."""
+    """exp(scores - largest of the row), the largest of each row, and the widest range of possible
+    scores in a row."""
     shifted, shifts = np.empty(scores.shape), np.empty(len(scores))
     spread = _shift(scores, shifted, shifts)
     return np.exp(shifted, out=shifted), shifts, spread
@@ -249,7 +248,7 @@ def _shift(scores, shifted, shifts):
 
 @_jit
 def _multiply(rows, matrix, out):
-    """out = rows @ matrix, a few rows at a time, so that it all stays in this thread"""
+    """out = rows @ matrix, a few rows at a time, so that everything stays in this thread"""
     part = max(1, PRODUCT // matrix.size)
     for n in range(0, len(rows), part):
         np.dot(rows[n : n + part], matrix, out[n : n + part])
@@ -263,8 +262,7 @@ def _add_product(left, right, total):
         total += np.dot(left[n : n + part].T, right[n : n + part])
 
 
-# Below, elements are reached by indices and not through rows taken out, each of which would cost
-# a count of its references.
+# Below, elements are indexed directly, since each row taken out would cost reference counting.
 
 
 @_jit
@@ -377,7 +375,7 @@ def _viterbi(offsets, emissions, start, transitions, into, end, scores, tags):
             continue
         tag = np.argmax(scores[stop - 1] + end)
         tags[stop - 1] = tag
-        # Which tag was before is only looked for on the best path.
+        # The previous tag is only searched for along the best path.
         for n in range(stop - 1, begin, -1):
             before, row = scores[n - 1], into[tag]
             best = -np.inf

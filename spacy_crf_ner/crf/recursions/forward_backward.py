@@ -1,4 +1,4 @@
-"""The sums over all tag sequences, by whichever implementation is right for the batch."""
+"""Forward-backward, by whichever implementation suits the batch."""
 
 from dataclasses import replace
 
@@ -11,8 +11,8 @@ from .backend import backend_for
 
 
 class ForwardBackward:
-    """The forward-backward algorithm (Rabiner 1989) over a batch: the forward pass at once, the
-    backward pass when it is asked for.
+    """The forward-backward algorithm (Rabiner 1989) over a batch. The forward pass runs at once,
+    the backward pass when it is needed.
 
     log_z (Tensor): (B,) float64 log-sums of exp(score), 0 for an empty sequence.
     """
@@ -24,7 +24,7 @@ class ForwardBackward:
         """
         self._raw = potentials
         self._backend = backend_for(potentials)
-        # The compiled ones read any precision, and sum in float64.
+        # The compiled functions read any precision, and sum in float64.
         self._potentials = potentials if self._backend is cpu else potentials.precise()
         self._state, self.log_z = self._backend.forward(self._potentials)
         if self._is_limited and not torch.isfinite(self.log_z).all():
@@ -33,11 +33,11 @@ class ForwardBackward:
     def posteriors(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """See `reference.posteriors`.
 
-        weights (Tensor): (N,) how much each token counts.
-        RETURNS (tuple[Tensor, Tensor]): (N, C) of tags and (C, C) of pairs of tags.
+        weights (Tensor): (N,) the weight of each token.
+        RETURNS (tuple[Tensor, Tensor]): (N, C) for tags and (C, C) for pairs of tags.
         """
         tags, pairs = self._posteriors(weights)
-        # What float64 cannot hold on the way back shows at the first tokens, or in their pairs.
+        # If the backward pass leaves float64's range, the first tokens or the pairs are not finite.
         if self._is_limited and not torch.isfinite(
             tags[self._potentials.firsts].sum() + pairs.sum()
         ):
@@ -46,17 +46,17 @@ class ForwardBackward:
         return tags, pairs
 
     def expectations(self) -> tuple[Tensor, Tensor]:
-        """The expected counts of tags and of pairs of tags, sequence by sequence.
+        """The expected counts of tags and of pairs of tags in each sequence.
 
-        RETURNS (tuple[Tensor, Tensor]): (N, C) probabilities of each token's tags and (B, C, C)
-            expected numbers of each pair of neighbouring tags.
+        RETURNS (tuple[Tensor, Tensor]): (N, C) probabilities of each token's tags, and (B, C, C)
+            expected counts of each pair of neighbouring tags.
         """
         p = self._potentials
         if not self._is_limited:
             betas = self.backward()
             tags = torch.softmax(self._state + betas, dim=1)
             return tags, reference.pairs_of_sequences(p, self._state, betas)
-        # One by one, since what is fast on a CPU adds up the pairs of all sequences.
+        # One sequence at a time, since the CPU implementation sums the pairs of all sequences.
         found = []
         for length, emissions in zip(p.lengths, p.emissions.split(p.lengths.tolist())):
             passes = ForwardBackward(replace(p, emissions=emissions, lengths=length[None]))
@@ -67,7 +67,7 @@ class ForwardBackward:
     def backward(self) -> Tensor:
         """See `reference.backward`.
 
-        RETURNS (Tensor): (N, C) log-sums over what follows each token, up to a constant for each.
+        RETURNS (Tensor): (N, C) log-sums over what follows each token, up to a constant per token.
         """
         betas = self._backend.backward(self._potentials)
         if self._is_limited and betas.isnan().any():
@@ -76,8 +76,8 @@ class ForwardBackward:
 
     @property
     def _is_limited(self) -> bool:
-        """Whether scores may be too far apart. Only the CPU's sums are not taken over logarithms;
-        of others it is not asked, since a GPU would have to be waited for."""
+        """Whether scores may be too far apart. Only the CPU implementation does not sum in log
+        space. The others are not checked, since a check would wait for the GPU."""
         return self._backend is cpu
 
     def _posteriors(self, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -85,6 +85,6 @@ class ForwardBackward:
         return self._backend.posteriors(self._potentials, self._state, weights)
 
     def _fall_back(self) -> None:
-        """A tag that float64 could not hold was needed in the end."""
+        """Use the reference instead: a probability that matters was too small for float64."""
         self._backend, self._potentials = reference, self._raw.precise()
         self._state, self.log_z = reference.forward(self._potentials)

@@ -1,11 +1,11 @@
-"""The recursions as Triton kernels: each runs whole, for all sequences, in one launch.
+"""The recursions as Triton kernels: each handles all sequences in one launch.
 
-A sequence is one program of the grid, which keeps the transition matrix in registers while it walks
-over the tokens; a step costs no launch and reads no more than its row of emissions. Importing this
+A sequence is one program of the grid. It keeps the transition matrix in registers while it walks
+over the tokens, so a step costs no launch and reads only its row of emissions. Importing this
 module needs Triton. Under Triton's interpreter (TRITON_INTERPRET=1, set before Triton is first
 imported) the kernels run on the CPU, slowly.
 
-Tags are padded to a power of two, as Triton wants it, with lanes that score -inf everywhere.
+Tags are padded to a power of two, as Triton requires, with lanes that score -inf everywhere.
 """
 
 import warnings
@@ -20,9 +20,9 @@ from ..potentials import Potentials
 from . import reference
 
 FAILED = (
-    "The CRF's Triton kernels could not be run ({error}). From now on torch computes instead, with "
-    "the same results, but several times slower. Triton compiles its kernels when they are first "
-    "used, for which it needs a C compiler and Python's headers, such as Debian's packages gcc and "
+    "The CRF's Triton kernels failed to run ({error}). From now on the CRF runs in torch, with the "
+    "same results, but several times slower. Triton compiles its kernels when they are first used, "
+    "and needs a C compiler and Python's headers for it, such as Debian's packages gcc and "
     "python3-dev. `python -m spacy crf doctor` says what is missing."
 )
 failed = False
@@ -46,7 +46,7 @@ def posteriors(p: Potentials, alphas: Tensor, weights: Tensor) -> tuple[Tensor, 
 
     p (Potentials): The scores, in float32 or float64.
     alphas (Tensor): (N, C), what `forward` returned.
-    weights (Tensor): (N,) how much each token counts.
+    weights (Tensor): (N,) the weight of each token.
     RETURNS (tuple[Tensor, Tensor]): (N, C) and (C, C) in the precision of the scores.
     """
     return reference.combine(p, alphas, backward(p), weights)
@@ -59,8 +59,8 @@ def backward(p: Potentials) -> Tensor:
     RETURNS (Tensor): (N, C) in the precision of the scores.
     """
     betas = p.emissions.new_empty(p.emissions.shape)
-    # Transposed in memory, not by its strides: Triton spreads a block over the threads along the
-    # axis that is contiguous, and the sums are cheaper along the other one.
+    # Transposed in memory, not only by strides: Triton spreads a block over the threads along the
+    # contiguous axis, and sums are cheaper along the other one.
     if _launch(_backward, replace(p, transitions=p.transitions.T), betas):
         return betas
     return reference.backward(p)
@@ -80,10 +80,10 @@ def viterbi(p: Potentials) -> Tensor:
 
 
 def probe(device: torch.device) -> None:
-    """Run a kernel on a small batch, to see whether Triton can.
+    """Run a kernel on a small batch, to see whether Triton works.
 
     device (torch.device): The device.
-    RAISES: Exception of any kind if it cannot, AssertionError if the results are wrong.
+    RAISES: Exception of any kind if it does not, AssertionError if the results are wrong.
     """
     scores = torch.eye(3, device=device)
     p = Potentials(scores, torch.tensor([2, 1]), scores[0], scores, scores[1])
@@ -95,7 +95,7 @@ def probe(device: torch.device) -> None:
 def _launch(kernel: triton.JITFunction, p: Potentials, *results: Tensor) -> bool:
     """Run a kernel.
 
-    RETURNS (bool): Whether it ran. Once one could not, none is tried again.
+    RETURNS (bool): Whether it ran. After one failure, no kernel is tried again.
     """
     global failed
     if not len(p.emissions):
@@ -105,8 +105,8 @@ def _launch(kernel: triton.JITFunction, p: Potentials, *results: Tensor) -> bool
     try:
         _run(kernel, p, *results)
     except Exception as error:
-        # Triton needs a C compiler and Python's headers, but only says so at the first launch, in
-        # exceptions of all kinds.
+        # Triton needs a C compiler and Python's headers. If they are missing, it only fails at the
+        # first launch, with exceptions of all kinds.
         failed = True
         warnings.warn(FAILED.format(error=f"{type(error).__name__}: {error}"), stacklevel=1)
     return not failed
@@ -116,7 +116,7 @@ def _run(kernel: triton.JITFunction, p: Potentials, *results: Tensor) -> None:
     offsets = torch.cat([p.lengths.new_zeros(1), p.lengths.cumsum(0)])
     offsets = offsets.to(p.emissions.device, non_blocking=True)
     scores = (p.emissions, p.start, p.transitions, p.end)
-    # Triton launches on the current device, which need not be that of the tensors.
+    # Triton launches on the current device, which may differ from that of the tensors.
     with torch.cuda.device_of(p.emissions):
         kernel[(len(p.lengths),)](
             *[score.contiguous() for score in scores],
@@ -130,12 +130,12 @@ def launch_options(n_tags: int) -> dict[str, int]:
     """The constants that a kernel is compiled with.
 
     n_tags (int): The number of tags C.
-    RETURNS (dict[str, int]): The kernel's own, and the number of warps.
+    RETURNS (dict[str, int]): The kernel's constants and the number of warps.
     """
-    # Less than 8 transitions to a thread of one warp would gain nothing.
+    # Fewer than 8 transitions per thread of a single warp would gain nothing.
     block = max(16, triton.next_power_of_2(n_tags))
-    # Up to 128 tags, 32 transitions to a thread, which leaves registers for the sums. With more the
-    # compiler moves some to memory: right, but slow. 16 warps are as many as AMD's GPUs allow.
+    # Up to 128 tags, a thread has 32 transitions, which leaves registers for the sums. With more,
+    # the compiler moves some to memory: correct, but slow. AMD's GPUs allow at most 16 warps.
     num_warps = min(max(block * block // 1024, 1), 16)
     return {"N_TAGS": n_tags, "BLOCK": block, "num_warps": num_warps}
 
@@ -154,7 +154,7 @@ def _forward(
         _store_row(alphas, first, alpha, N_TAGS, BLOCK)
         total = step.to(tl.float64)
         for token in range(first + 1, stop):
-            # Asked for before the sum, so that it arrives meanwhile.
+            # Loaded before the sum, so that the two overlap.
             emission = _load_row(emissions, token, N_TAGS, BLOCK)
             alpha, step = _normalise(_log_sum_exp(alpha[:, None] + pairs) + emission)
             _store_row(alphas, token, alpha, N_TAGS, BLOCK)
@@ -198,7 +198,7 @@ def _viterbi(
             score -= tl.max(score, axis=0)  # keeps long sequences precise
         _, tag = _max(score + _load_row(end, 0, N_TAGS, BLOCK), N_TAGS)
         tl.store(best + stop - 1, tag)
-        # From here on each thread reads what others of its program wrote.
+        # From here on, each thread reads what other threads of its program wrote.
         tl.debug_barrier()
         for token in range(stop - 1, first, -1):
             tag = tl.load(came_from + token * N_TAGS + tag).to(tl.int32)
@@ -226,7 +226,7 @@ def _load_pairs(transitions, N_TAGS: tl.constexpr, BLOCK: tl.constexpr):
 
 @triton.jit
 def _log_sum_exp(scores):
-    """Over the first axis. -inf where all are, as in the padding, and not NaN."""
+    """Over the first axis. Where all scores are -inf, as in the padding, it is -inf and not NaN."""
     highest = tl.max(scores, axis=0)
     highest = tl.where(highest == float("-inf"), 0.0, highest)
     return tl.log(tl.sum(tl.exp(scores - highest), axis=0)) + highest
@@ -234,14 +234,14 @@ def _log_sum_exp(scores):
 
 @triton.jit
 def _normalise(scores):
-    """Take off a row what makes its exp sum to 1, and return both."""
+    """Shift a row so that its exp sums to 1, and return the row and the shift."""
     total = _log_sum_exp(scores)
     return scores - total, total
 
 
 @triton.jit
 def _max(scores, N_TAGS: tl.constexpr):
-    """Over the first axis: the highest score and its tag, the lowest tag of equals."""
+    """The highest score over the first axis, and its tag: the lowest one if several tie."""
     score, tag = tl.max(scores, axis=0, return_indices=True, return_indices_tie_break_left=True)
-    # Scores of NaN may choose a lane of the padding, which is no place in memory.
+    # NaN scores may choose a padding lane, which would be out of bounds.
     return score, tl.minimum(tag, N_TAGS - 1)

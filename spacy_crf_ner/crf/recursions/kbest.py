@@ -1,4 +1,4 @@
-"""The k best tag sequences, compiled by numba; always on the CPU."""
+"""The search for the k best tag sequences, compiled by numba, always on the CPU."""
 
 import numpy as np
 import torch
@@ -9,11 +9,11 @@ from .cpu import _jit, _offsets, _to_numpy
 
 
 def k_best(p: Potentials, k: int) -> tuple[Tensor, Tensor]:
-    """The k tag sequences with the highest scores (list Viterbi; Seshadri and Sundberg 1994, the
-    parallel algorithm).
+    """The k tag sequences with the highest scores (the parallel list Viterbi algorithm; Seshadri
+    and Sundberg 1994).
 
     p (Potentials): The scores, on the CPU.
-    k (int): How many, at least 1.
+    k (int): The number of tag sequences, at least 1.
     RETURNS (tuple[Tensor, Tensor]): (N, k) int64 tag ids, best first; and (B, k) float64 scores,
         -inf where a sequence has fewer possible tag sequences.
     """
@@ -32,7 +32,7 @@ def k_best(p: Potentials, k: int) -> tuple[Tensor, Tensor]:
 
 @_jit
 def _insert(score, source, best, sources):
-    """Put a score in its place in a list that falls, and its source beside it."""
+    """Insert a score into a descending list, and its source at the same place."""
     r = best.size - 1
     while r > 0 and best[r - 1] < score:
         best[r], sources[r] = best[r - 1], sources[r - 1]
@@ -43,8 +43,8 @@ def _insert(score, source, best, sources):
 @_jit
 def _k_best(offsets, emissions, start, matrix, end, came_from, tags, scores):
     n_tags, k = end.size, tags.shape[1]
-    # [j, r]: the score of the r-th best path to tag j. A source is the tag before times k, plus
-    # which of its paths.
+    # [j, r]: the score of the r-th best path to tag j. A source is the previous tag times k, plus
+    # the rank of the path to it.
     score, best = np.empty((n_tags, k)), np.empty((n_tags, k))
     final = np.empty(k, dtype=np.int32)
     for b in range(offsets.size - 1):

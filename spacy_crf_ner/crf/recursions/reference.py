@@ -1,7 +1,7 @@
-"""The recursions in torch: any device, any size of scores.
+"""The recursions in torch, for any device and any scores.
 
-All in log space, step by step over the sequences that are still going on, so that there is no
-padding. What the faster ones are tested against, and the fallback where they do not apply.
+They work in log space, step by step over the sequences that have not ended, without padding. The
+faster implementations are tested against them, and fall back on them where they do not apply.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..potentials import Potentials
 
-# Pairs of neighbouring tags take C² numbers a token: so many tokens at a time.
+# Pairs of neighbouring tags take C² numbers per token, so only this many tokens are done at once.
 PAIRS_AT_A_TIME = 4096
 
 
@@ -49,8 +49,8 @@ def backward(p: Potentials) -> Tensor:
     """The backward recursion (Rabiner 1989). Each token's row is normalised.
 
     p (Potentials): The scores.
-    RETURNS (Tensor): (N, C) log-sums over all tag sequences of what follows each token, for each
-        tag that it may have, its own emission not included, up to a constant for each token.
+    RETURNS (Tensor): (N, C) log-sums over all tag sequences after each token, for each tag of the
+        token, without its own emission, up to a constant per token.
     """
     order = _TimeMajor.of(p.lengths, p.emissions.device)
     if not order.sizes:
@@ -72,20 +72,21 @@ def posteriors(p: Potentials, alphas: Tensor, weights: Tensor) -> tuple[Tensor, 
 
     p (Potentials): The scores.
     alphas (Tensor): (N, C), what `forward` returned.
-    weights (Tensor): (N,) how much each token counts.
+    weights (Tensor): (N,) the weight of each token.
     RETURNS (tuple[Tensor, Tensor]): (N, C) the probabilities of each token's tags, times its
-        weight; and (C, C) the sum of those of [each tag, the next], times the next one's weight.
+        weight; and (C, C) the summed probabilities of [tag, next tag], each times the weight of
+        the second token.
     """
     return combine(p, alphas, backward(p), weights)
 
 
 def combine(p: Potentials, alphas: Tensor, betas: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """The same as `posteriors`, of what both passes returned.
+    """The same as `posteriors`, from the results of both passes.
 
     p (Potentials): The scores.
     alphas (Tensor): (N, C), what `forward` returned.
     betas (Tensor): (N, C), what `backward` returned.
-    weights (Tensor): (N,) how much each token counts.
+    weights (Tensor): (N,) the weight of each token.
     RETURNS (tuple[Tensor, Tensor]): (N, C) and (C, C).
     """
     pairs = torch.zeros_like(p.transitions)
@@ -100,7 +101,7 @@ def pairs_of_sequences(p: Potentials, alphas: Tensor, betas: Tensor) -> Tensor:
     p (Potentials): The scores.
     alphas (Tensor): (N, C), what `forward` returned.
     betas (Tensor): (N, C), what `backward` returned.
-    RETURNS (Tensor): (B, C, C), [sequence, each tag, the next].
+    RETURNS (Tensor): (B, C, C), [sequence, tag, next tag].
     """
     pairs = p.emissions.new_zeros(len(p.lengths), p.transitions.numel())
     for seconds, probabilities in _pairs(p, alphas, betas):
@@ -109,7 +110,7 @@ def pairs_of_sequences(p: Potentials, alphas: Tensor, betas: Tensor) -> Tensor:
 
 
 def _pairs(p: Potentials, alphas: Tensor, betas: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Some pairs at a time: (M,) their second tokens, and (M, C * C) the probabilities of tags."""
+    """Yield the pairs in chunks: (M,) second tokens and (M, C * C) probabilities of tag pairs."""
     following = p.emissions + betas
     for seconds in p.seconds.split(PAIRS_AT_A_TIME):
         scores = alphas[seconds - 1, :, None] + p.transitions + following[seconds, None, :]
@@ -120,8 +121,8 @@ def viterbi(p: Potentials) -> Tensor:
     """The tag sequence with the highest score (Viterbi 1967).
 
     p (Potentials): The scores.
-    RETURNS (Tensor): (N,) int64 tag ids; of equal scores, the lowest id at the last tag that they
-        do not share.
+    RETURNS (Tensor): (N,) int64 tag ids. Of tied sequences, the one with the lowest id at the last
+        token where they differ.
     """
     order = _TimeMajor.of(p.lengths, p.emissions.device)
     if not order.sizes:
@@ -141,7 +142,7 @@ def viterbi(p: Potentials) -> Tensor:
     tags = (score + p.end).argmax(1)
     path = [tags]
     for tag_before, last_tags in zip(reversed(came_from), reversed(ended)):
-        # The sequences that go on after this step are traced back, those that end here join.
+        # Sequences that continue after this step are traced back; those that end here join.
         tags = torch.cat([tag_before.gather(1, tags[:, None])[:, 0], last_tags])
         path.append(tags)
     return _to_batch_major(torch.cat(path[::-1]), order)
@@ -150,7 +151,7 @@ def viterbi(p: Potentials) -> Tensor:
 class _TimeMajor(NamedTuple):
     """The order in which the recursions read a batch: longest sequence first, step by step.
 
-    tokens (Tensor): (N,) the token to read next: first all first tokens, then all second ones.
+    tokens (Tensor): (N,) the tokens in this order: all first tokens, then all second ones, ...
     sizes (list[int]): How many sequences have a token at each step; never increases.
     sequences (Tensor): The non-empty sequences, longest first.
     """
@@ -165,7 +166,7 @@ class _TimeMajor(NamedTuple):
         sorted_lengths = lengths[sequences]
         starts = (lengths.cumsum(0) - lengths)[sequences]
         steps = torch.arange(int(sorted_lengths[0]) if len(lengths) else 0)
-        # The number of sequences longer than t; `sorted_lengths` falls, searchsorted wants a rise.
+        # The number of sequences longer than t. Flipped since searchsorted needs ascending order.
         sizes = len(lengths) - torch.searchsorted(sorted_lengths.flip(0), steps, right=True)
         step_of_token = torch.repeat_interleave(steps, sizes)
         first_of_step = torch.repeat_interleave(sizes.cumsum(0) - sizes, sizes)

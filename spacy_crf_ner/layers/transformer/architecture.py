@@ -1,4 +1,4 @@
-"""The registered architecture. What it needs of the extra 'transformers' it imports when called."""
+"""The registered architecture. It imports the extra 'transformers' only when it is called."""
 
 from typing import Any
 
@@ -26,26 +26,25 @@ def TransformerModel(
     """A pretrained encoder for the component `transformer`, in place of
     `spacy-transformers.TransformerModel.v3`, for documents of any length.
 
-    Windows are cut from the wordpieces of a document and overlap. A token's vector comes from the
-    window in which it has most context on both sides, and nothing is ever left out. Of what the
-    encoder computes only the last layer is kept.
+    A document's wordpieces are split into overlapping windows. A token's vector comes from the
+    window in which it has the most context on both sides, and nothing is ever truncated. Only the
+    encoder's last layer is kept.
 
     name (str): Name on the hub, or a local folder. Only needed when the model is initialized.
     tokenizer_config (dict[str, Any]): Settings of the tokenizer.
     transformer_config (dict[str, Any]): Settings of the encoder, such as
         `attention_probs_dropout_prob`.
-    window (int): How many wordpieces the encoder sees at once, special tokens among them.
-    stride (int): How many wordpieces one window begins after the other.
-    precision (Literal["float32", "bfloat16", "float16"]): What the encoder computes in, where torch
-        thinks it safe; weights and gradients stay float32. "float16" scales the gradients, which
-        takes a GPU; what was trained so runs in float32 on a CPU.
-    layer_decay (float): The learn rate of a layer, times that of the layer above; embeddings are
+    window (int): How many wordpieces the encoder sees at once, including special tokens.
+    stride (int): The distance between the starts of two windows, in wordpieces.
+    precision (Literal["float32", "bfloat16", "float16"]): The precision of the encoder, where torch
+        considers it safe; weights and gradients stay in float32. "float16" scales the gradients,
+        which needs a GPU. A model trained with it runs in float32 on a CPU.
+    layer_decay (float): The learning rate of a layer relative to the layer above; embeddings are
         below all layers. 1: the same for all. Howard and Ruder (2018), "Universal language model
         fine-tuning for text classification"; Clark et al. (2020), "ELECTRA", use 0.8 and 0.9.
-    frozen_layers (int): If above 0, the embeddings and so many of the lowest layers stay as they
-        are.
-    frozen_steps (int): For so many steps of training the whole encoder stays as it is, while what
-        is new above it learns the coarse.
+    frozen_layers (int): If above 0, the embeddings and this many of the lowest layers are frozen.
+    frozen_steps (int): The number of initial training steps in which the whole encoder is frozen,
+        so that the new weights above it learn first.
     RETURNS (Model[list[Doc], FullTransformerBatch]): The encoder.
     RAISES: ImportError without the extra 'transformers', ValueError for settings out of range.
     """

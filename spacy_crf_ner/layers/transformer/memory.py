@@ -1,4 +1,4 @@
-"""How much of a batch is run at once: as much as there is memory for."""
+"""The size of the parts that a batch is run in: as large as memory allows."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -9,26 +9,27 @@ import torch
 
 from .windows import parts_of_similar_length
 
-# How many wordpieces are run at once, with padding. It bounds the memory for predicting, whatever
-# the length of the documents, and is large enough to keep a GPU busy.
+# How many wordpieces are run at once, including padding. It limits the memory used for prediction,
+# however long the documents are, and is large enough to keep a GPU busy.
 WORDPIECES_AT_ONCE = 8192
 OUT_OF_MEMORY = (
     "TransformerModel: out of memory. From now on the encoder runs fewer windows at once, and in "
-    "training computes twice what it cannot keep, both of which is slower. To avoid it, set lower: "
-    "nlp.batch_size and the transformer's max_batch_items for predicting, training.batcher.size "
-    "(or training.accumulate_gradient higher) for training."
+    "training it recomputes activations instead of keeping them. Both are slower. To avoid this, "
+    "lower nlp.batch_size and the transformer's max_batch_items for prediction, and lower "
+    "training.batcher.size or raise training.accumulate_gradient for training."
 )
 
 Result = TypeVar("Result")
 
 
 class Memory:
-    """What a model has learned of the memory it has.
+    """The limits that keep a model within its memory, adapted when it runs out.
 
-    limits (dict[bool, int]): How many wordpieces are run at once in prediction and in training.
-    recompute (bool): Whether in training activations are computed again for the backward pass
-        (Chen et al. 2016, "Training deep nets with sublinear memory cost"), so that those of only
-        one part of a batch are held at a time. Without it smaller parts would save nothing.
+    limits (dict[bool, int]): How many wordpieces are run at once in prediction (False) and in
+        training (True).
+    recompute (bool): Whether training recomputes activations for the backward pass (Chen et al.
+        2016, "Training deep nets with sublinear memory cost"), so that only those of one part of a
+        batch are kept at a time. Without it, smaller parts would save nothing.
     """
 
     def __init__(self) -> None:
@@ -38,15 +39,15 @@ class Memory:
     def run(
         self, lengths: list[int], is_train: bool, function: Callable[[Sequence[np.ndarray]], Result]
     ) -> Result:
-        """Call a function of parts of a batch; where memory runs out, again with parts half as
-        large, and from then on always.
+        """Call a function on the parts of a batch. If memory runs out, call it again with parts
+        half as large, and keep that size for later batches.
 
         lengths (list[int]): The length of each window of the batch.
         is_train (bool): Whether it is for training.
-        function (Callable[[Sequence[np.ndarray]], Result]): Given the windows of each part, the
-            longest first.
+        function (Callable[[Sequence[np.ndarray]], Result]): Takes the windows of each part, longest
+            first.
         RETURNS (Result): What the function returns.
-        RAISES: RuntimeError or MemoryError if there is no memory even for one window at a time.
+        RAISES: RuntimeError or MemoryError if memory is too small even for one window at a time.
         """
         array = np.array(lengths)
         while True:
@@ -57,14 +58,14 @@ class Memory:
                 is_smallest = max(map(len, parts)) == 1 and (self.recompute or not is_train)
                 if is_smallest or not _is_out_of_memory(error):
                     raise
-            # Not before the error is gone, which holds on to what there is no memory for.
+            # Outside the except block, since the error keeps the failed attempt's memory in use.
             self.limits[is_train] = max(len(part) * lengths[part[0]] for part in parts) // 2
             self.recompute |= is_train
             warnings.warn(OUT_OF_MEMORY, stacklevel=1)  # always from this line: shown once
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Also of cuDNN and cuBLAS, whose own is a RuntimeError like any other, and of cupy."""
+    """Also true for errors of cupy, and of cuDNN and cuBLAS, which raise a plain RuntimeError."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return "STATUS_ALLOC_FAILED" in str(error)

@@ -1,4 +1,4 @@
-"""The Thinc side of the encoder: documents to windows, and back to tokens."""
+"""The Thinc side of the encoder: from documents to windows, and back to tokens."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
@@ -20,8 +20,8 @@ from .wordpieces import Wordpieces, align, special_tokens, split_into_wordpieces
 
 
 class WindowedTransformer(TransformerModel):
-    """A `TransformerModel` of spacy-transformers that cuts its windows from wordpieces, not from
-    tokens, whose wordpieces may be too many for the encoder."""
+    """A `TransformerModel` of spacy-transformers with windows of wordpieces. Windows of tokens may
+    have too many wordpieces for the encoder."""
 
     def __init__(self, name: str, shim: EncoderShim, window: int, stride: int) -> None:
         """For the arguments see `architecture.TransformerModel`.
@@ -47,9 +47,9 @@ class WindowedTransformer(TransformerModel):
 
     @property
     def size(self) -> int:
-        """How many wordpieces a window has room for beside the special tokens.
+        """How many wordpieces a window has room for besides the special tokens.
 
-        RAISES: ValueError if that does not fit the encoder, or the stride.
+        RAISES: ValueError if the window is too large for the encoder, or the stride for the window.
         """
         limit = _longest_input(self.tokenizer, self.transformer)
         if self.window > limit:
@@ -60,9 +60,9 @@ class WindowedTransformer(TransformerModel):
         size = self.window - sum(map(len, special_tokens(self.tokenizer)))
         if self.stride > size:
             raise ValueError(
-                f"TransformerModel: stride = {self.stride} leaves gaps, for a window of "
-                f"{self.window} has room for {size} wordpieces beside special tokens. Set stride "
-                f"to at most {size}, or window higher."
+                f"TransformerModel: stride = {self.stride} leaves gaps: a window of "
+                f"{self.window} has room for {size} wordpieces besides special tokens. Set stride "
+                f"to at most {size}, or raise window."
             )
         return size
 
@@ -82,7 +82,7 @@ def _forward(
     before, after = special_tokens(tokenizer)
     spans: list[list[Span]] = [[] for _ in docs]
     windows: list[list[int]] = []
-    # Of each token of the batch, how many wordpieces it has, and where these are to be read.
+    # For each token of the batch: how many wordpieces it has, and where to read them.
     counts, window_of, place_of = [], [], []
     not_empty = [i for i, doc in enumerate(docs) if len(doc)]
     all_pieces = split_into_wordpieces(tokenizer, [docs[i] for i in not_empty])
@@ -120,7 +120,7 @@ def _encode(
 
 
 def _spans_of_windows(doc: Doc, pieces: Wordpieces, starts: np.ndarray, size: int) -> list[Span]:
-    """The tokens in each window. spacy-transformers expects that together they are all tokens, also
+    """The tokens in each window. spacy-transformers expects the spans to cover all tokens, even
     those without a wordpiece."""
     spans: list[Span] = []
     for start in starts:
@@ -146,11 +146,11 @@ def _pad(tokenizer: Any, windows: list[list[int]]) -> WordpieceBatch:
 
 
 def _longest_input(tokenizer: Any, transformer: Any) -> int:
-    """The most wordpieces that an encoder has positions for."""
+    """The maximum number of wordpieces that an encoder has positions for."""
     limits = [tokenizer.model_max_length]
     for name, module in transformer.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, Embedding):
-            # RoBERTa counts from the one after that of padding.
+            # RoBERTa counts from the position after that of padding.
             padding = -1 if module.padding_idx is None else module.padding_idx
             limits.append(module.num_embeddings - padding - 1)
     return min(limits)

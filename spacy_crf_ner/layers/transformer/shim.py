@@ -1,4 +1,4 @@
-"""The torch side of the encoder: runs it within the memory there is, updates and stores it."""
+"""The torch side of the encoder: runs it within the available memory, updates and stores it."""
 
 import re
 import warnings
@@ -25,15 +25,15 @@ from .memory import Memory
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 OVERFLOW = (
-    "TransformerModel: the encoder's float16 overflowed, so this batch is computed in float32, "
-    'and so are others where it does. If it takes long, set precision to "bfloat16" or "float32".'
+    "TransformerModel: float16 overflowed in the encoder. Batches where this happens are computed "
+    'in float32. If this is too slow, set precision to "bfloat16" or "float32".'
 )
-# Windows, by their index, and their vectors: (windows, longest, width).
+# The indices of some windows, and their vectors: (windows, longest, width).
 Part = tuple[np.ndarray, Tensor]
 
 
 class EncoderShim(HFShim):
-    """A HuggingFace encoder behind a Thinc layer. What differs from `HFShim` is what is here."""
+    """A Hugging Face encoder behind a Thinc layer. It only defines what differs from `HFShim`."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class EncoderShim(HFShim):
         self._steps = 0
         self._memory = Memory()
 
-    # Thinc types the input as that of any torch module. A shim gets what its layer gives it.
+    # Thinc annotates the input as that of any torch module. A shim gets what its layer passes.
     def predict(self, inputs: WordpieceBatch) -> Tensor:  # type: ignore[override]
         """Run the encoder.
 
         inputs (WordpieceBatch): The windows.
-        RETURNS (Tensor): The last layer, float32. Shape: (windows, longest, width).
+        RETURNS (Tensor): (windows, longest, width) float32, the last layer.
         """
         self._model.eval()
         with torch.no_grad():
@@ -73,11 +73,11 @@ class EncoderShim(HFShim):
     def begin_update(  # type: ignore[override]
         self, inputs: WordpieceBatch
     ) -> tuple[Tensor, Callable[[Tensor], None]]:
-        """Run the encoder to train it.
+        """Run the encoder for training.
 
         inputs (WordpieceBatch): The windows.
         RETURNS (tuple[Tensor, Callable]): What `predict` returns, and the callback that takes its
-            gradient and adds to those of the weights.
+            gradient and adds to the gradients of the weights.
         RAISES: ValueError for float16 without a GPU.
         """
         if self.precision == "float16" and self.device.type == "cpu":
@@ -99,8 +99,8 @@ class EncoderShim(HFShim):
             before = {p: p.grad for p in self._model.parameters() if p.grad is not None}
 
             def add_gradients(parts: Sequence[np.ndarray]) -> None:
-                # What a pass that failed has added to them is void, and its graph is used up. The
-                # next one is of other parts and so has other dropout, for this one batch.
+                # After a failed attempt, its gradients are discarded and its graph is used up. The
+                # next attempt has other parts, and so other dropout for this one batch.
                 self._model.zero_grad()
                 done = list(graph) or self._encode(inputs, parts, True, precision)[1]
                 graph.clear()
@@ -118,7 +118,7 @@ class EncoderShim(HFShim):
         return output, backprop
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        """Update the weights, those of each layer at its own learn rate.
+        """Update the weights, each layer at its own learning rate.
 
         optimizer (Optimizer): The optimizer.
         """
@@ -132,17 +132,17 @@ class EncoderShim(HFShim):
             lr_scale = self.layer_decay ** (top - depths[key[1]])
             return optimizer(key, weights, gradient, lr_scale=lr_scale)
 
-        # All that the parent does with an optimizer is to call it.
+        # The parent only calls the optimizer.
         super().finish_update(cast(Optimizer, update))
-        # The parent leaves zeros, with which an optimizer would go on in its old direction.
+        # The parent leaves zeros, with which an optimizer would continue in its old direction.
         self._model.zero_grad()
 
     @contextmanager
     def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
-        """Have other weights for a while, such as an optimizer's averages.
+        """Use other weights temporarily, such as an optimizer's averages.
 
         params (dict[tuple[int, str], FloatsXd]): Weights by the keys that optimizers use. The
-            parent looks for other keys, and so never finds any.
+            parent looks for other keys and never finds any.
         """
         backup = {}
         for name, parameter in self._model.named_parameters():
@@ -154,8 +154,8 @@ class EncoderShim(HFShim):
             parameter.data = data
 
     def to_bytes(self) -> bytes:
-        """Serialize the encoder and its tokenizer, as the files that `save_pretrained` writes; the
-        weights are safetensors.
+        """Serialize the encoder and its tokenizer as the files that `save_pretrained` writes. The
+        weights are in safetensors format.
 
         RETURNS (bytes): The payload.
         """
@@ -170,8 +170,8 @@ class EncoderShim(HFShim):
         return srsly.msgpack_dumps({"files": files, "use_fast": use_fast})
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
-        """Load the encoder and its tokenizer. Nothing else is needed, neither the network nor where
-        they were loaded from at first.
+        """Load the encoder and its tokenizer. This needs neither the network nor the place that
+        they were first loaded from.
 
         bytes_data (bytes): A payload of `to_bytes`.
         RETURNS (EncoderShim): The shim itself.
@@ -188,7 +188,7 @@ class EncoderShim(HFShim):
                     {"use_safetensors": True, "local_files_only": True},
                 )
                 self._model = self._hfmodel.transformer
-                # On a CPU they are as yet the file itself, mapped into memory.
+                # On a CPU they are still mapped to the file, which is deleted below.
                 for parameter in self._model.parameters():
                     parameter.data = parameter.data.clone()
         return self
@@ -196,8 +196,8 @@ class EncoderShim(HFShim):
     def _encode_all(
         self, inputs: WordpieceBatch, is_train: bool
     ) -> tuple[Tensor, list[Part], EncoderPrecision]:
-        """What `_encode` returns of as large parts as there is memory for, and in what precision:
-        in float32 where float16, which ends at 65504, does not hold all."""
+        """Run `_encode` in parts as large as memory allows. Returns its results and the precision
+        used: float32 if float16, whose largest number is 65504, overflows."""
         precision = self.precision
         while True:
             encode = partial(self._encode, inputs, is_train=is_train, precision=precision)
@@ -214,7 +214,7 @@ class EncoderShim(HFShim):
         is_train: bool,
         precision: EncoderPrecision,
     ) -> tuple[Tensor, list[Part]]:
-        """The vectors of all windows, and in training those of each part with its graph."""
+        """The vectors of all windows and, in training, those of each part with their graph."""
         ids, mask = (
             xp2torch(array, device=self.device)
             for array in (inputs.input_ids, inputs.attention_mask)
@@ -241,8 +241,8 @@ class EncoderShim(HFShim):
         return output.last_hidden_state.float()
 
     def _depths(self) -> dict[str, int]:
-        """How deep each parameter is: 0 for embeddings, then 1 for those of the lowest layer. They
-        come in this order, and what has no number belongs to the layer before it."""
+        """The depth of each parameter: 0 for embeddings, 1 for the lowest layer, and so on.
+        Parameters come in this order, and one without a number belongs to the layer before it."""
         depths, depth = {}, 0
         for name, _ in self._model.named_parameters():
             number = re.search(r"\.(\d+)\.", name)

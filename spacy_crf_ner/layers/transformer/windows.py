@@ -1,4 +1,4 @@
-"""Where windows over a sequence begin, and which of them to read what from."""
+"""Where windows over a sequence begin, and which window to read each position from."""
 
 from collections.abc import Iterator
 
@@ -8,26 +8,26 @@ from ..padding import groups_of_similar_length
 
 
 def window_starts(length: int, size: int, stride: int) -> np.ndarray:
-    """Cover a sequence with windows. If it takes several, all are full: the last one ends where the
-    sequence ends, and overlaps the one before all the more.
+    """Cover a sequence with windows. If there are several, all are full: the last one ends where
+    the sequence ends, and may overlap more with the one before.
 
     length (int): The length of the sequence.
     size (int): The length of a window.
-    stride (int): How far one begins after the other, at most `size`.
-    RETURNS (np.ndarray): Where each begins, at least one.
+    stride (int): The distance between the starts of two windows, at most `size`.
+    RETURNS (np.ndarray): The start of each window, at least one.
     """
     last = max(length - size, 0)
     return np.append(np.arange(0, last, stride), last)
 
 
 def most_central(starts: np.ndarray, length: int, size: int) -> np.ndarray:
-    """Find the windows in which the places of a sequence are farthest from the edges, which are
-    those whose centres are nearest.
+    """Find for each position of a sequence the window in which it is farthest from the edges, which
+    is the window with the nearest centre.
 
-    starts (np.ndarray): Where each window begins.
+    starts (np.ndarray): The start of each window.
     length (int): The length of the sequence.
     size (int): The length of a window.
-    RETURNS (np.ndarray): (length,) the window of each place.
+    RETURNS (np.ndarray): (length,) the window of each position.
     """
     halfway = (starts[:-1] + starts[1:] + size - 1) / 2
     return np.searchsorted(halfway, np.arange(length))
@@ -37,7 +37,7 @@ def parts_of_similar_length(lengths: np.ndarray, limit: int) -> Iterator[np.ndar
     """Split sequences into parts to be padded and run at once.
 
     lengths (np.ndarray): The length of each sequence, above 0.
-    limit (int): How large a part may be with its padding, if it has more than one sequence.
+    limit (int): The maximum size of a part, including padding. A single sequence may be longer.
     YIELDS (np.ndarray): The sequences of a part, longest first.
     """
     for group in groups_of_similar_length(lengths):

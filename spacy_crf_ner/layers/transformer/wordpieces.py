@@ -12,7 +12,7 @@ class Wordpieces(NamedTuple):
 
     ids (list[int]): Their ids in the encoder's vocabulary.
     first (np.ndarray): (N,) the first token that each is part of.
-    end (np.ndarray): (N,) the one after the last token; `first` if it is part of none.
+    end (np.ndarray): (N,) one past the last token; equal to `first` if it is part of none.
     """
 
     ids: list[int]
@@ -21,7 +21,7 @@ class Wordpieces(NamedTuple):
 
 
 def split_into_wordpieces(tokenizer: Any, docs: Sequence[Doc]) -> list[Wordpieces]:
-    """Cut documents into wordpieces, all of each.
+    """Split documents into wordpieces, without truncation.
 
     A fast tokenizer says which characters a piece stands for, so it is given whole texts, and a
     piece may be part of several tokens. A slow one is given the tokens one by one.
@@ -38,7 +38,7 @@ def split_into_wordpieces(tokenizer: Any, docs: Sequence[Doc]) -> list[Wordpiece
         return_offsets_mapping=True,
         return_attention_mask=False,
         return_token_type_ids=False,
-        verbose=False,  # of texts that are longer than the encoder takes at once
+        verbose=False,  # no warnings about texts that are longer than the encoder's limit
     )
     return [
         _find_tokens(doc, ids, np.array(offsets, dtype="i8").reshape(-1, 2))
@@ -50,10 +50,9 @@ def special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
     """The ids that an encoder expects around a text.
 
     tokenizer (PreTrainedTokenizerBase): The encoder's tokenizer.
-    RETURNS (tuple[list[int], list[int]]): Those before and those after it.
+    RETURNS (tuple[list[int], list[int]]): The ids before and the ids after the text.
     """
-    # Not build_inputs_with_special_tokens, which knows nothing of those that only tokenizer.json
-    # names.
+    # Not build_inputs_with_special_tokens, which ignores those that only tokenizer.json defines.
     encoded = tokenizer("a", return_special_tokens_mask=True)
     ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
     n_before, n_after = special.index(0), special[::-1].index(0)
@@ -61,12 +60,12 @@ def special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def align(pieces: Wordpieces, n_tokens: int) -> tuple[np.ndarray, np.ndarray]:
-    """Turn round which tokens each wordpiece is part of.
+    """List the wordpieces of each token.
 
     pieces (Wordpieces): The wordpieces of a document.
-    n_tokens (int): How many tokens it has.
+    n_tokens (int): The number of tokens in the document.
     RETURNS (tuple[np.ndarray, np.ndarray]): The wordpieces of the first token, the second and so
-        on, and how many each token has.
+        on; and the number of wordpieces of each token.
     """
     counts = pieces.end - pieces.first
     piece = np.repeat(np.arange(len(counts)), counts)
@@ -79,7 +78,8 @@ def _find_tokens(doc: Doc, ids: list[int], offsets: np.ndarray) -> Wordpieces:
     starts, lengths = doc.to_array(["IDX", "LENGTH"]).astype("i8").T
     begin, end = offsets.T
     first = np.searchsorted(starts + lengths, begin, side="right")
-    # A piece of no characters, such as a byte of white space, may yet have a place in a token.
+    # A piece without characters, such as a byte of white space, may lie inside a token, but is part
+    # of none.
     behind = np.where(begin < end, np.searchsorted(starts, end, side="left"), first)
     return Wordpieces(ids, first, behind)
 
@@ -89,7 +89,7 @@ def _split_tokens(tokenizer: Any, doc: Doc) -> Wordpieces:
     first: list[int] = []
     space = ""
     for i, token in enumerate(doc):
-        # Some tokenizers cut a word otherwise where a space is before it.
+        # Some tokenizers split a word differently if a space is before it.
         pieces = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(space + token.text))
         ids += pieces
         first += [i] * len(pieces)
