@@ -15,6 +15,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -154,7 +155,9 @@ def site(work, tmp_path_factory) -> Path:
     """A folder of packages that has `zh_crf_ner`, as `make run` installs it."""
     output = tmp_path_factory.mktemp("packages")
     model = work / "training" / "cluener-bilstm" / "model-best"
-    package(model, output, name="crf_ner", version="0.1.0", create_sdist=False, silent=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # spaCy leaves files open
+        package(model, output, name="crf_ner", version="0.1.0", create_sdist=False, silent=True)
     folder = output / "zh_crf_ner-0.1.0"
     shutil.copy(folder / "meta.json", folder / "zh_crf_ner")
     info = folder / "zh_crf_ner-0.1.0.dist-info"

@@ -56,7 +56,7 @@ def test_it_can_be_trained_on_and_saved(nlp, tmp_path):
     losses = nlp.update([example], sgd=nlp.resume_training())
     assert losses["crf_ner"] > 0
     nlp.to_disk(tmp_path)
-    with pytest.warns(DeprecationWarning, match="FeatureEmbed"):
+    with pytest.warns(DeprecationWarning, match="spacy_crf_ner"):
         again = spacy.load(tmp_path)
     assert entities_in(again) == entities_in(nlp)
 

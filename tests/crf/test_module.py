@@ -8,7 +8,11 @@ from spacy_crf_ner.crf import LinearChainCRF
 from spacy_crf_ner.tags import TagSet
 
 # torchcrf's Viterbi: its mask is uint8.
-pytestmark = pytest.mark.filterwarnings("ignore:where received a uint8 condition:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:where received a uint8 condition:UserWarning"),
+    # torch.compile hides it from users, but not where warnings are errors.
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning"),
+]
 
 
 def make_batch(n_tags, batch=8, length=12, seed=0):
