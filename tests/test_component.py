@@ -672,7 +672,7 @@ def test_another_tag_scheme_than_that_of_the_model_is_told(trained, tmp_path, ca
     assert not caplog.records
     config = {"components": {"crf_ner": {"tag_scheme": "BIO"}}}
     nlp = spacy.load(tmp_path, config=config)
-    assert "BIOES, as when the model was trained, and not BIO" in caplog.text
+    assert "trained with tag_scheme BIOES. The setting BIO is ignored" in caplog.text
     assert ents_of(nlp(TEXTS[0])) == TRAIN[0][1]
 
 
