@@ -742,7 +742,7 @@ def test_documents_that_earlier_versions_stored():
 
 def test_the_name_of_the_extension():
     Span.set_extension("certainty", getter=lambda span: 1.0, force=True)
-    with pytest.raises(ValueError, match="'certainty' already. Set `extension`"):
+    with pytest.raises(ValueError, match="'certainty'. Set `extension`"):
         make_nlp(extension="certainty")
     Span.remove_extension("certainty")
     nlp, _ = fit(make_nlp(extension="certainty", spans_key="crf"))
