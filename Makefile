@@ -2,34 +2,34 @@
 
 PYTHON ?= python3
 CORPUS ?= demo
-# The folder that has $(CORPUS); assets are downloaded there if they are published.
+# The folder that contains $(CORPUS). The published corpora are downloaded to assets.
 CORPORA ?= assets
-# documents: all sentences between -DOCSTART- lines, where the corpus has them, are one document.
+# documents: all sentences from one -DOCSTART- line to the next are one document.
 UNIT ?= sentences
-# Characters or words are the tokens, see configs/.
+# For characters or for words as tokens, see configs/.
 CONFIG ?= $(if $(filter zh,$(LANGUAGE)),bilstm,bilstm_words)
 # A word2vec text file, if there is one.
 VECTORS ?=
-# What the configs with a transformer fine-tune: a name on the hub, or a folder.
+# The encoder for the configs with a transformer: a name on the hub, or a folder.
 ENCODER ?= $(if $(filter zh,$(LANGUAGE)),bert-base-chinese,bert-base-cased)
 GPU ?= -1
-# The batches that suit a CPU leave a GPU idle. There, but for the embedded corpus, they are larger, the
-# steps half as many, and the learning rate is higher by the square root (docs/gpu.md).
+# Batches that suit a CPU leave a GPU idle. On a GPU, except for the demo corpus, batches are larger, there
+# are half as many steps, and the learning rate rises by the square root of the batch size (docs/gpu.md).
 sized = $(if $(and $(filter-out -1,$(GPU)),$(filter-out demo,$(CORPUS))),$(2),$(1))
-# Training steps: few for the embedded corpus and to fine-tune an encoder, many for the largest corpus.
+# Training steps: few for the demo corpus and for fine-tuning an encoder, many for the largest corpus.
 STEPS ?= $(strip $(if $(filter demo,$(CORPUS)),400,$(if $(filter transformer%,$(CONFIG)),\
 	$(call sized,2500,1250),$(if $(filter cluener,$(CORPUS)),$(call sized,8000,4000),\
 	$(call sized,5000,2500)))))
 BATCH = $(if $(filter transformer,$(CONFIG)),4000,3000)
 RATE = $(if $(filter transformer%,$(CONFIG)),0.00007,0.002)
-# `spacy train` reads it; the project tool says that it does not itself.
+# `spacy train` reads this variable. `spacy project` warns that it does not.
 OVERRIDES = $(call sized,,SPACY_CONFIG_OVERRIDES="--training.batcher.size $(BATCH) \
 	--training.optimizer.learn_rate.initial_rate $(RATE)")
 SEED ?= 0
 # bfloat16 trains faster on CPUs with AMX and on GPUs with a new cuDNN; see the configs.
 PRECISION ?= float32
 LANGUAGE ?= $(if $(filter conll2003,$(CORPUS)),en,zh)
-# Texts to tag in the end, one a line.
+# Texts to annotate at the end, one per line.
 SAMPLE ?= assets/sample.$(LANGUAGE).txt
 NAME ?= crf_ner
 VERSION ?= 0.1.0
@@ -65,7 +65,7 @@ $(INSTALLED_DOCS): $(INSTALLED)
 	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[docs]"
 	touch $@
 
-# The embedded corpus is part of the repository, these come from their publishers.
+# The demo corpus is part of the repository. These are downloaded from their publishers.
 assets/badou assets/chisiec assets/cluener assets/conll2003: | env
 	$(BIN)/python -m spacy project assets --extra
 
@@ -81,7 +81,7 @@ run: env $(if $(filter-out -1,$(GPU)),doctor) $(CORPORA)/$(CORPUS) $(VECTORS_FOL
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall $(WHEEL)
 	$(BIN)/python -m spacy crf annotate $(PACKAGE) $(SAMPLE)
 
-# Whether the GPU can be used, and what to do if not.
+# Checks whether the GPU can be used, and says what to do if not.
 doctor: $(INSTALLED_GPU)
 	$(BIN)/python -m spacy crf doctor --gpu-id $(GPU)
 
@@ -94,7 +94,7 @@ test: env
 test-slow: env
 	$(BIN)/python -m pytest -q -m slow
 
-# The documentation, to site/. A warning is an error.
+# Builds the documentation in site/. Warnings are errors.
 docs: $(INSTALLED_DOCS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 

@@ -1,1 +1,1 @@
-"""What is measured against others; each module is a command, `python -m benchmarks.crf`."""
+"""Benchmarks. Each is a command, such as `python -m benchmarks.crf`."""

@@ -32,9 +32,9 @@ from .report import write_table
 
 ALL = "all"
 F, MACRO_F = "ents_f", "ents_macro_f"
-# In the folder of each training: what it trains with, and what there is of it once it is finished.
+# Files in the folder of each training: its config, and its scores once it is finished.
 CONFIG, FINISHED = "config.cfg", "scores.json"
-HEADER = ("variant", "F1", "macro F1", f"F1 beside {ALL}")
+HEADER = ("variant", "F1", "macro F1", f"F1 minus {ALL}")
 
 Scores = dict[str, float]
 Results = dict[str, list[Scores]]
@@ -52,12 +52,12 @@ def main(
     variants: Annotated[
         Path, typer.Argument(metavar="VARIANTS", help="JSON file of changes to the config")
     ],
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each, with seeds from 0")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings per variant, with seeds from 0")] = 3,
 ) -> None:
-    """Train as the config says and once for each variant of it, with several seeds, and compare the
-    scores on dev. Run again, it trains only what is unfinished or has another config now; for
-    another corpus of the same name, take another OUTPUT. Settings of the config are changed as in
-    `spacy train`, such as --training.max_steps 1000."""
+    """Train with the config and with each variant of it, with several seeds, and compare the scores
+    on dev. A second run trains only what is unfinished or has a different config now. Use another
+    OUTPUT for another corpus with the same name. Settings of the config are changed as in
+    `spacy train`, for example --training.max_steps 1000."""
     overrides = parse_config_overrides(ctx.args)
     try:
         configs = ablation_configs(config, corpus, read_variants(variants), overrides)
@@ -68,8 +68,8 @@ def main(
     steps = configs[ALL]["training"]["max_steps"]
     packages = ", ".join(f"{name} {version(name)}" for name in ("spacy-crf-ner", "spacy", "torch"))
     summary = (
-        f"{config.name} on dev of {corpus.name}, points; mean ± standard deviation, of differences "
-        f"seed by seed; seeds: {seeds}; {steps:,} steps; {platform.machine()}, "
+        f"{config.name} on dev of {corpus.name}, points; mean ± standard deviation; differences "
+        f"are taken per seed; seeds: {seeds}; {steps:,} steps; {platform.machine()}, "
         f"{torch.get_num_threads()} threads, Python {platform.python_version()}, {packages}, "
         f"{date.today()}"
     )
@@ -84,11 +84,11 @@ def main(
 
 
 class Variant(NamedTuple):
-    """How a config is changed. Paths are those of spaCy's overrides, such as "training.dropout".
+    """A change to a config. Paths are those of spaCy's overrides, such as "training.dropout".
 
-    source (Path): The file that says so.
-    name (str): What to call it.
-    remove (list[str]): The paths of sections and settings to remove; this comes first.
+    source (Path): The file with the variant.
+    name (str): Its name.
+    remove (list[str]): The paths of sections and settings to remove. This is done first.
     set (dict[str, Any]): Values by path. A dict replaces a whole section.
     """
 
@@ -98,10 +98,10 @@ class Variant(NamedTuple):
     set: dict[str, Any]
 
     def error(self, problem: str) -> ValueError:
-        """What to raise when something is wrong with it.
+        """The error to raise if something is wrong with the variant.
 
         problem (str): What is wrong and what to do about it.
-        RETURNS (ValueError): The same, with the file and the name.
+        RETURNS (ValueError): The error, with the file and the name.
         """
         return ValueError(f'{self.source}: variant "{self.name}": {problem}')
 
@@ -111,7 +111,7 @@ def read_variants(path: Path) -> list[Variant]:
 
     path (Path): A JSON file, such as {"no dropout": {"set": {"training.dropout": 0.0}}}.
     RETURNS (list[Variant]): The variants.
-    RAISES: ValueError, with file, variant and remedy, if it is anything else.
+    RAISES: ValueError, with file, variant and remedy, for any other content.
     """
     try:
         content = json.loads("\n".join(read_lines(path)))
@@ -125,8 +125,8 @@ def read_variants(path: Path) -> list[Variant]:
         variant = Variant(path, name, [], {})
         folder = _slug(name)
         if not folder or folder in folders:
-            rival = f'the one of "{folders[folder]}"' if folder else "empty"
-            raise variant.error(f"the name of its folder would be {rival}. Choose another name.")
+            rival = f'that of "{folders[folder]}"' if folder else "empty"
+            raise variant.error(f"its folder's name would be {rival}. Choose another name.")
         folders[folder] = name
         if not isinstance(changes, dict):
             raise variant.error(f'expected {{"remove": […], "set": {{…}}}}, got {changes!r}.')
@@ -143,13 +143,13 @@ def read_variants(path: Path) -> list[Variant]:
 
 
 def apply_variant(config: Config, variant: Variant) -> Config:
-    """Change a config.
+    """Apply a variant to a copy of a config.
 
-    config (Config): The config, with its variables, which stays as it is.
-    variant (Variant): What to change. Sections that are missing on the way to what is set are made.
+    config (Config): The config, with its variables. It is not changed.
+    variant (Variant): What to change. Missing parent sections are created.
     RETURNS (Config): The changed copy.
-    RAISES: ValueError, with file, variant and path, if there is no such thing to remove, or for
-        something to set within what is no section.
+    RAISES: ValueError, with file, variant and path, if a path to remove does not exist, or a path
+        to set is inside something that is not a section.
     """
     changed = config.copy()
     for path in variant.remove:
@@ -162,8 +162,8 @@ def apply_variant(config: Config, variant: Variant) -> Config:
         *parents, key = path.split(".")
         section = _find_section(changed, parents, create=True)
         if section is None:
-            raise variant.error(f'"{path}" would be within what is no section. Set that section.')
-        # A copy, because another path may set something within it.
+            raise variant.error(f'"{path}" would be inside a plain setting. Set that setting.')
+        # A copy, because another path may set something inside it.
         section[key] = deepcopy(value)
     return changed
 
@@ -179,20 +179,20 @@ def ablation_configs(
     path (Path): The training config.
     corpus (Path): A folder with train.spacy and dev.spacy.
     variants (Sequence[Variant]): How to change the config.
-    overrides (dict[str, Any]): Settings by path, instead of the config's.
+    overrides (dict[str, Any]): Settings by path that replace those of the config.
     RETURNS (dict[str, Config]): The configs by name, the unchanged one first.
-    RAISES: OSError if a file is missing, ValueError if a config cannot be trained with.
+    RAISES: OSError if a file is missing, ValueError if a config is not valid for training.
     """
     files = {f"paths.{name}": corpus / f"{name}.spacy" for name in ("train", "dev")}
     for file in files.values():
         if not file.is_file():
             raise OSError(
-                f"{file}: no such file. `python -m spacy crf convert` makes it of a corpus."
+                f"{file}: no such file. `python -m spacy crf convert` writes it from a corpus."
             )
     files_and_settings = {**{name: str(file) for name, file in files.items()}, **overrides}
     config = load_config(path, overrides=files_and_settings)
     training = config["training"]
-    # Or else only the very first step of a short training would be evaluated.
+    # Otherwise, only the very first step of a short training would be evaluated.
     settings = {**DEFAULT_CONFIG["training"], **training}
     training["eval_frequency"] = min(settings["eval_frequency"], settings["max_steps"])
     configs = {ALL: config}
@@ -207,17 +207,19 @@ def ablation_configs(
 def run_ablation(
     configs: dict[str, Config], output: Path, seeds: int, report: Callable[[str], None]
 ) -> Results:
-    """Train with each config and each seed. What an earlier run with the same config has finished
-    is kept; that the files named in a config are the same is not checked.
+    """Train with each config and each seed.
+
+    Trainings that an earlier run with the same config finished are not repeated. It is not checked
+    whether the contents of the files named in the config are still the same.
 
     configs (dict[str, Config]): The configs by name.
-    output (Path): The folder for the pipelines, one folder for each name and in it for each seed.
-    seeds (int): The number of seeds, which count from 0.
-    report (Callable[[str], None]): Told of each training before it starts.
+    output (Path): The folder for the pipelines, with a folder for each name and seed.
+    seeds (int): The number of seeds, which start at 0.
+    report (Callable[[str], None]): Called with a line about each training before it starts.
     RETURNS (Results): For each name and seed, the scores of the best step on dev.
     """
     results: Results = {name: [] for name in configs}
-    # Seed by seed, so that what is there after an interruption compares all variants.
+    # Seed by seed, so that the results after an interruption compare all variants.
     runs = [(seed, name) for seed in range(seeds) for name in configs]
     for n, (seed, name) in enumerate(runs, start=1):
         config = configs[name].copy()
@@ -232,9 +234,9 @@ def run_ablation(
 
 
 def ablation_rows(results: Results) -> list[tuple[str, ...]]:
-    """Lay out the scores for a table: means and standard deviations over the seeds, in points.
+    """Make a table of the scores: means and standard deviations over the seeds, in points.
 
-    results (Results): What `run_ablation` returned.
+    results (Results): The results of `run_ablation`.
     RETURNS (list[tuple[str, ...]]): The rows below HEADER.
     """
     rows = []
@@ -246,10 +248,10 @@ def ablation_rows(results: Results) -> list[tuple[str, ...]]:
 
 
 def plot_ablation(results: Results, path: Path) -> None:
-    """Draw how far the variants are from the unchanged config.
+    """Draw the differences between the variants and the unchanged config.
 
-    results (Results): What `run_ablation` returned.
-    path (Path): The picture to write; the extension says the format.
+    results (Results): The results of `run_ablation`.
+    path (Path): The image file to write. Its extension sets the format.
     RAISES: ImportError without matplotlib.
     """
     from matplotlib.figure import Figure
@@ -264,18 +266,18 @@ def plot_ablation(results: Results, path: Path) -> None:
     axes.invert_yaxis()
     seeds = len(results[ALL])
     spread = f", mean and standard deviation over {seeds} seeds" if errors else ""
-    axes.set_xlabel(f"points of F1 on dev beside {ALL}{spread}")
+    axes.set_xlabel(f"points of F1 on dev, difference to {ALL}{spread}")
     figure.savefig(path, dpi=120)
 
 
 def _train(config: Config, folder: Path) -> Scores:
-    # First of all: without it, whatever else is there is not taken for this config's.
+    # First of all: without it, the other files there are not taken for those of this config.
     (folder / FINISHED).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     config.to_disk(folder / CONFIG, interpolate=False)
     train(folder / CONFIG, folder)
     performance = srsly.read_json(folder / "model-best" / "meta.json")["performance"]
-    # None without any entity, which spaCy takes as 0, too.
+    # None without any entity. spaCy also takes that as 0.
     scores = {key: performance[key] or 0.0 for key in (F, MACRO_F)}
     with replacing(folder / FINISHED) as path:
         srsly.write_json(path, scores)
@@ -290,7 +292,7 @@ def _is_finished(config: Config, folder: Path) -> bool:
 
 
 def _resolve(config: Config, variant: Variant) -> dict[str, Any]:
-    """Check a config, and tell what of it training depends on, as spaCy understands it."""
+    """Check a config, and return the part that training depends on, as spaCy resolves it."""
     try:
         nlp = load_model_from_config(config, auto_fill=True)
         filled = nlp.config.interpolate()
@@ -298,13 +300,13 @@ def _resolve(config: Config, variant: Variant) -> dict[str, Any]:
         registry.resolve(filled["initialize"], schema=ConfigSchemaInit)
     except (ConfigParserError, ValueError) as error:
         problem = str(error).strip()
-        raise variant.error(f"the config cannot be trained with. {problem}") from error
+        raise variant.error(f"the config cannot be used for training. {problem}") from error
     for path in variant.set:
         *parents, key = path.split(".")
-        # spaCy drops what it doesn't know, and the variant would be the unchanged config.
+        # spaCy drops unknown settings; the variant would be the unchanged config.
         if key not in (_find_section(filled, parents) or ()):
             raise variant.error(f'there is no setting "{path}". Check the path.')
-    # What no component scores would be written down as 0, what has no weight not at all.
+    # A score that no component computes is saved as 0, and one without a weight is not saved.
     scored = set(Scorer(nlp).score([])) & set(filled["training"]["score_weights"])
     for key in (F, MACRO_F):
         if key not in scored:

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.crf`: how fast the CRF is beside others, in one process and on one machine.
+"""`python -m benchmarks.crf`: the speed of the CRF compared to others, in the same process.
 
-Times are medians of runs that take turns, so that what slows the machine down slows all of them.
+Times are medians of runs that take turns, so that a slow phase of the machine affects all of them.
 """
 
 from collections.abc import Callable
@@ -30,17 +30,16 @@ from .report import machine, write_table
 from .timing import take_turns
 
 OURS, PYTORCH_CRF = "spacy-crf-ner", "pytorch-crf"
-# Takes part where it is installed.
+# Takes part only if it is installed.
 TORCH_STRUCT = "torch-struct"
-# Ours in plain torch: its gradient traced through the steps, or known as ours.
+# Ours in plain torch, with the gradient computed by autograd, or by our own formulas.
 AUTOGRAD, TORCH = "torch, autograd", "torch"
 # Ours with only the legal transitions of BIOES.
 BIOES = "BIOES"
 LIKELIHOOD, VITERBI, MARGINALS = "likelihood + gradient", "Viterbi", "marginals"
-# Sums or products of a pair of tags, for each token: forward, backward, and pairs for the gradient.
+# Operations for a token and a pair of tags: forward, backward, and the pairs of the gradient.
 FLOPS = {LIKELIHOOD: 6, VITERBI: 2, MARGINALS: 4}
-# Scores of a token and tag that have to be read or written: emissions, and their gradient or
-# probability.
+# Numbers to read or write for a token and a tag: the emission, and its gradient or probability.
 SCORES = {LIKELIHOOD: 2, VITERBI: 1, MARGINALS: 2}
 
 
@@ -64,17 +63,17 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    batch: Annotated[list[int], typer.Option(help="Sequences in a batch")] = [32, 128],  # noqa: B006
+    batch: Annotated[list[int], typer.Option(help="Sequences per batch")] = [32, 128],  # noqa: B006
     length: Annotated[list[int], typer.Option(help="Longest sequence")] = [32, 128],  # noqa: B006
     tags: Annotated[list[int], typer.Option(help="Number of tags")] = [17, 41],  # noqa: B006
-    runs: Annotated[int, typer.Option(min=1, help="Runs of each")] = 7,
+    runs: Annotated[int, typer.Option(min=1, help="Runs per task")] = 7,
     gpu_id: GpuId = -1,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Markdown file")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Picture; needs matplotlib")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Image file; needs matplotlib")] = None,
 ) -> None:
-    """Time the CRF: log-likelihood with gradient, Viterbi and marginals, beside pytorch-crf, a
-    vectorised forward algorithm under autograd and, if it is installed, torch-struct. The options
-    --batch, --length and --tags can be repeated."""
+    """Time the CRF's log-likelihood with gradient, Viterbi and marginals, and compare with
+    pytorch-crf, a vectorised forward algorithm with autograd and, if it is installed, torch-struct.
+    The options --batch, --length and --tags can be repeated."""
     use_gpu(gpu_id)
     device = torch.device("cpu" if gpu_id < 0 else f"cuda:{gpu_id}")
     cases = [Case(*numbers) for numbers in product(batch, length, tags)]
@@ -101,7 +100,7 @@ def main(
 
 
 class Case(NamedTuple):
-    """A batch to measure: so many sequences of length / 2 to length tokens each."""
+    """A batch to measure: `batch` sequences of length / 2 to length tokens each."""
 
     batch: int
     length: int
@@ -115,8 +114,8 @@ class Result:
     case (Case): The batch.
     task (str): What was done.
     seconds (dict[str, float]): The median time of each contender.
-    flops (float): The operations per second of ours.
-    bytes (float): The bytes per second that ours cannot but read or write.
+    flops (float): The operations per second of our CRF.
+    bytes (float): The bytes per second that our CRF must read or write.
     """
 
     case: Case
@@ -126,7 +125,7 @@ class Result:
     bytes: float
 
     def times_as_fast_as(self, other: str) -> float:
-        """How many times as fast ours is.
+        """How many times as fast our CRF is.
 
         other (str): The contender to compare with.
         RETURNS (float): The ratio of the medians; NaN if the other does not do this task.
@@ -135,12 +134,12 @@ class Result:
 
 
 def measure_limits(device: torch.device, runs: int = 9) -> dict[str, float]:
-    """Measure what the machine can do at most.
+    """Measure the maximum speed of the machine.
 
     device (torch.device): The device.
     runs (int): How many times to try.
-    RETURNS (dict[str, float]): "bytes" copied and "flops" of matrix products (in float64 on the
-        CPU, where the CRF computes in it, else in float32), per second.
+    RETURNS (dict[str, float]): "bytes" copied and "flops" of matrix products, per second. The
+        products are in float64 on the CPU, as in the CRF, otherwise in float32.
     """
     source = torch.ones(2**25, device=device)
     target = torch.empty_like(source)
@@ -156,7 +155,7 @@ def measure_limits(device: torch.device, runs: int = 9) -> dict[str, float]:
 
 
 def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0) -> list[Result]:
-    """Time what a CRF does on one batch.
+    """Time the tasks of a CRF on one batch.
 
     case (Case): The batch.
     device (torch.device): The device.
@@ -188,7 +187,7 @@ def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0
                 theirs(emissions, tags, mask), [emissions, *theirs.parameters()]
             ),
             BIOES: lambda: grad(legal(emissions, tags, mask), [emissions, *legal.parameters()]),
-            # Only the partition function and its gradient, which is most of it.
+            # Only the partition and its gradient, which take most of the time.
             AUTOGRAD: lambda: reference.forward(traced)[1].sum().backward(),
             TORCH: lambda: reference.posteriors(ragged, reference.forward(ragged)[0], ones),
         },
@@ -216,10 +215,10 @@ def benchmark_crf(case: Case, device: torch.device, runs: int = 7, seed: int = 0
 
 
 def plot_crf(results: list[Result], path: Path) -> None:
-    """Draw how many times as fast as pytorch-crf ours is.
+    """Draw how many times as fast as pytorch-crf our CRF is.
 
-    results (list[Result]): What `benchmark_crf` returned for several batches.
-    path (Path): The picture to write; the extension says the format.
+    results (list[Result]): The results of `benchmark_crf` for several batches.
+    path (Path): The image file to write. Its extension sets the format.
     RAISES: ImportError without matplotlib.
     """
     from matplotlib.figure import Figure
@@ -244,7 +243,7 @@ def plot_crf(results: list[Result], path: Path) -> None:
 
 
 def _torch_struct(emissions: Tensor, lengths: Tensor, crf: LinearChainCRF) -> Any:
-    """The same as torch-struct's distribution, which wants a matrix for each pair of tokens."""
+    """The CRF as torch-struct's distribution, which needs a matrix for each pair of tokens."""
     from torch_struct import LinearChainCRF as Chain
 
     scores = emissions[:, : int(lengths.max())]
@@ -252,12 +251,12 @@ def _torch_struct(emissions: Tensor, lengths: Tensor, crf: LinearChainCRF) -> An
     pairs = scores[:, 1:, :, None] + crf.transitions.T
     first = (scores[:, :1] + crf.start_transitions)[:, :, None]
     pairs = torch.cat([pairs[:, :1] + first, pairs[:, 1:]], dim=1)
-    # Ends count for nothing in the time.
+    # The end scores make no difference to the time.
     return Chain(pairs, lengths=lengths)
 
 
 def _legal_crf(crf: LinearChainCRF) -> LinearChainCRF:
-    """The same with the transitions of BIOES only; of as many labels as fit into its tags."""
+    """The CRF with only the legal transitions of BIOES, for as many labels as fit into its tags."""
     n_tags = crf.num_tags
     tag_set = TagSet(tuple(str(i) for i in range((n_tags - 1) // 4)))
     masks = [torch.zeros(n_tags, dtype=torch.bool) for _ in range(2)]

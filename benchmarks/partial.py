@@ -1,4 +1,4 @@
-"""`python -m benchmarks.partial`: what it is worth to mark missing annotation as missing."""
+"""`python -m benchmarks.partial`: the effect of marking missing annotation as missing."""
 
 import random
 from pathlib import Path
@@ -26,13 +26,13 @@ def main(
     corpus: Annotated[
         Path, typer.Argument(metavar="CORPUS", help="Folder of train.spacy, dev.spacy, test.spacy")
     ],
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for what is trained")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for the pipelines")],
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of entities removed")] = 0.5,
-    seed: Annotated[int, typer.Option(help="Seed that draws which")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for drawing them")] = 0,
     max_steps: Annotated[int, typer.Option(help="Training steps")] = 3000,
 ) -> None:
-    """Train twice without the annotation of some entities of train: once their tokens are missing
-    annotation, once they are O. Shows the scores of both on test."""
+    """Train twice without the annotation of some entities: once with their tokens marked as missing
+    annotation, once with them marked as O. Shows the scores of both on test."""
     models = train_on_parts(config, corpus, output, share, seed, max_steps)
     rows = []
     for name, model in models.items():
@@ -49,9 +49,9 @@ def remove_entities(doc: Doc, share: float, generator: random.Random, *, missing
     """Remove the annotation of some of a document's entities.
 
     doc (Doc): The document, changed in place.
-    share (float): How many entities to remove, from 0 to 1.
-    generator (random.Random): Draws which.
-    missing (bool): Whether their tokens' annotation becomes missing, or else O.
+    share (float): The share of entities to remove, from 0 to 1.
+    generator (random.Random): Draws the entities.
+    missing (bool): Whether to mark their tokens as missing annotation. If not, they are O.
     """
     kept: list[Span] = []
     removed: list[Span] = []
@@ -63,13 +63,13 @@ def remove_entities(doc: Doc, share: float, generator: random.Random, *, missing
 def train_on_parts(
     config: Path, corpus: Path, output: Path, share: float, seed: int, max_steps: int
 ) -> dict[str, Path]:
-    """Train on a corpus without some of its annotation, once for each way to see that.
+    """Train on a corpus without some of its annotation: once marked as missing, once as O.
 
     config (Path): The training config.
     corpus (Path): A folder with train.spacy and dev.spacy.
     output (Path): A folder for the corpora and the pipelines.
-    share (float): How many of the entities of train to remove, from 0 to 1.
-    seed (int): Draws which.
+    share (float): The share of the entities of train to remove, from 0 to 1.
+    seed (int): The seed for drawing them.
     max_steps (int): The training steps.
     RETURNS (dict[str, Path]): The best pipeline of each.
     """

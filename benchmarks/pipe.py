@@ -1,4 +1,4 @@
-"""`python -m benchmarks.pipe`: how fast pipelines are, and what confidences cost."""
+"""`python -m benchmarks.pipe`: the speed of pipelines, with and without confidences."""
 
 from collections.abc import Callable
 from datetime import date
@@ -21,7 +21,7 @@ from spacy_crf_ner.util import CorpusError, read_lines
 from .report import machine
 from .timing import take_turns
 
-# A name for the confidences that no pipeline is likely to use itself.
+# A key for the confidences that a pipeline is unlikely to use itself.
 SPANS_KEY = "crf_ner_benchmark"
 
 app = typer.Typer(add_completion=False)
@@ -30,17 +30,17 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help='A text a line, or JSON lines with "text"')
+        Path, typer.Argument(metavar="INPUT", help='One text per line, or JSON lines with "text"')
     ],
     models: Annotated[
         list[str], typer.Argument(metavar="MODELS", help="Names or paths of trained pipelines")
     ],
-    runs: Annotated[int, typer.Option(min=1, help="Runs of each")] = 5,
-    limit: Annotated[int, typer.Option(help="Texts at most; 0 for all")] = 10_000,
+    runs: Annotated[int, typer.Option(min=1, help="Runs per pipeline")] = 5,
+    limit: Annotated[int, typer.Option(help="Maximum number of texts; 0 for all")] = 10_000,
     gpu_id: GpuId = -1,
 ) -> None:
-    """Time nlp.pipe with several pipelines on the same texts, side by side. One with a crf_ner is
-    timed with confidences as well."""
+    """Time nlp.pipe of several pipelines, in turns, on the same texts. A pipeline with a crf_ner is
+    also timed with confidences."""
     try:
         texts = list(read_texts(source, read_lines(source)))[: limit or None]
     except (CorpusError, OSError) as error:
@@ -69,10 +69,10 @@ def benchmark_pipe(models: list[str], texts: list[str], runs: int) -> dict[str, 
     """Time `nlp.pipe` over texts.
 
     models (list[str]): Names or paths of pipelines. One that has a `crf_ner` without confidences
-        is timed with them as well.
+        is also timed with them.
     texts (list[str]): The texts.
-    runs (int): How many times to run each.
-    RETURNS (dict[str, float]): The median seconds of each.
+    runs (int): How many times to run each pipeline.
+    RETURNS (dict[str, float]): The median seconds of each pipeline.
     """
     contenders: dict[str, Callable[[], object]] = {}
     for model in models:

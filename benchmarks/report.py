@@ -1,4 +1,4 @@
-"""Tables of what was measured, and on which machine."""
+"""Tables of measurements, and the machine they were made on."""
 
 import platform
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from spacy_crf_ner.util import replacing
 
 
 def machine(gpu_id: int = -1) -> str:
-    """What the measurements run on.
+    """The hardware that the measurements run on.
 
     gpu_id (int): The GPU, or -1 for the CPU.
     RETURNS (str): The GPU, or the processor and the number of torch's threads.
@@ -24,12 +24,12 @@ def machine(gpu_id: int = -1) -> str:
 def write_table(
     output: Path, header: Sequence[str], rows: Sequence[Sequence[str]], summary: str
 ) -> None:
-    """Write a table as Markdown, its first column to the left and all others to the right.
+    """Write a table as Markdown. The first column is aligned left, the others right.
 
     output (Path): The file.
-    header (Sequence[str]): The heads of the columns.
+    header (Sequence[str]): The column headers.
     rows (Sequence[Sequence[str]]): The rows.
-    summary (str): What to say below it.
+    summary (str): The text below it.
     """
     table = [header, ("---", *["---:"] * (len(header) - 1)), *rows]
     cells = [[cell.replace("|", "\\|") for cell in row] for row in table]

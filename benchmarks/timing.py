@@ -1,4 +1,4 @@
-"""Times side by side: what slows the machine down slows all that take turns on it."""
+"""Timing in turns, so that a slow phase of the machine affects all functions alike."""
 
 from collections.abc import Callable
 from statistics import median
@@ -8,12 +8,13 @@ from torch.utils.benchmark import Timer
 
 
 def take_turns(contenders: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """Time functions in turns. torch's timer runs each twice more right before it is timed, so what
-    is measured is a function that has just run.
+    """Time functions in turns.
+
+    torch's timer runs a function twice right before it is timed, so caches are warm.
 
     contenders (dict[str, Callable[[], object]]): The functions.
-    runs (int): How many times to run each.
-    RETURNS (dict[str, float]): The median seconds of each.
+    runs (int): How many times to run each function.
+    RETURNS (dict[str, float]): The median seconds of each function.
     """
     threads = torch.get_num_threads()
     timers = {

@@ -1,4 +1,4 @@
-"""`python -m spacy crf annotate`: entities in new texts."""
+"""`python -m spacy crf annotate`: find entities in new texts."""
 
 import sys
 from collections.abc import Iterable
@@ -27,22 +27,22 @@ def annotate_cli(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="INPUT", help='A text a line, or JSON lines with "text"; - for stdin'
+            metavar="INPUT", help='One text per line, or JSON lines with "text"; - for stdin'
         ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write to a .json (as CLUENER) or .spacy file instead"),
+        typer.Option("--output", "-o", help="Write a .json (CLUENER) or .spacy file instead"),
     ] = None,
     n_process: Annotated[int, typer.Option(help="Number of processes")] = 1,
-    batch_size: Annotated[int, typer.Option(help="Texts in a batch")] = 128,
+    batch_size: Annotated[int, typer.Option(help="Texts per batch")] = 128,
     gpu_id: GpuId = -1,
 ) -> None:
     """Find the entities in texts, and show them as [mention|LABEL] or write them to a file."""
     if output and output.suffix not in (*_JSON_SUFFIXES, ".spacy"):
-        exit_with(f"{output}: cannot write this. Name a file .json, .jsonl or .spacy.")
+        exit_with(f"{output}: unknown format. The extension must be .json, .jsonl or .spacy.")
     if gpu_id >= 0 and n_process != 1:
-        exit_with("CUDA cannot be used by several processes forked off one: set --n-process to 1.")
+        exit_with("Forked processes cannot use CUDA: set --n-process to 1.")
     use_gpu(gpu_id)
     try:
         texts = _read_texts(source)
@@ -61,7 +61,7 @@ def mark_entities(doc: Doc, *, colored: bool = False) -> str:
     """Write a doc's text with its entities marked, e.g. "[北京市|LOCATION]很大".
 
     doc (Doc): The doc.
-    colored (bool): Whether to colour what is marked, for a terminal.
+    colored (bool): Whether to colour the entities, for a terminal.
     RETURNS (str): The text.
     """
     parts = []

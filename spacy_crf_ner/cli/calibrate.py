@@ -19,8 +19,8 @@ def calibrate_cli(
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for the new pipeline")],
     gpu_id: GpuId = -1,
 ) -> None:
-    """Fit the temperature of a crf_ner on a labelled corpus that it was not trained on. It changes
-    confidences, and so which entities pass a threshold."""
+    """Fit the temperature of a crf_ner on a labelled corpus that it was not trained on. The
+    temperature changes the confidences, and so which entities pass a threshold."""
     use_gpu(gpu_id)
     nlp = load_recognizer(model)
     try:

@@ -1,4 +1,4 @@
-"""`python -m spacy crf convert`: a corpus to spaCy's binary format."""
+"""`python -m spacy crf convert`: convert a corpus to spaCy's binary format."""
 
 from pathlib import Path
 from typing import Annotated
@@ -35,22 +35,21 @@ def convert_cli(
         bool,
         typer.Option(
             "--documents/--sentences",
-            help="What is a document in column files: the sentences from one -DOCSTART- line to "
-            "the next, or each of them",
+            help="What a document is in column files: all sentences from one -DOCSTART- line to "
+            "the next, or each sentence",
         ),
     ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if anything has to be repaired or skipped")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-V", help="List what is repaired or skipped, by line")
+        bool, typer.Option("--verbose", "-V", help="List what is repaired or skipped, with lines")
     ] = False,
 ) -> None:
-    """Convert a corpus of CLUENER's JSON lines or of token and tag columns (BIO, IOB1, BIOES, BMES
-    or BILUO, found out from the tags) to .spacy files.
+    """Convert a corpus to .spacy files. It may be in CLUENER's JSON lines, or in columns of tokens
+    and tags (BIO, IOB1, BIOES, BMES or BILUO, detected from the tags).
 
-    Files in a folder are told apart by name: train, dev (or valid, val) and test, with any
-    extension.
+    In a folder, the files must be named train, dev (or valid, val) and test, with any extension.
     """
     try:
         conversion = load_conversion(
@@ -60,7 +59,7 @@ def convert_cli(
             split=split,
             seed=seed,
             documents=documents,
-            # None: only where stderr is a terminal.
+            # None: a bar only if stderr is a terminal.
             progress=lambda records: tqdm(records, unit="docs", leave=False, disable=None),
         )
         if strict and conversion.notes:

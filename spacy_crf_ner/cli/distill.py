@@ -25,17 +25,17 @@ def distill_cli(
         str, typer.Argument(metavar="TEACHER", help="Name or folder of a pipeline with a crf_ner")
     ],
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training config")],
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for what is trained")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for the new pipelines")],
     raw: Annotated[
         list[Path],
         typer.Option(
-            help="Unlabelled texts to learn from as well: a text a line, JSON lines with "
+            help="Unlabelled texts to learn from in addition: one text per line, JSON lines with "
             '"text", or .spacy; can be repeated'
         ),
     ] = [],  # noqa: B006
     also: Annotated[
         list[str],
-        typer.Option(help="Another teacher; their distributions are averaged; can be repeated"),
+        typer.Option(help="Another teacher, to average distributions with; can be repeated"),
     ] = [],  # noqa: B006
     weight: Annotated[
         float,
@@ -52,7 +52,7 @@ def distill_cli(
     use_gpu(gpu_id)
 
     def prepare() -> Student:
-        # The teachers are let go of before training.
+        # In a function, so that the teachers are freed before training.
         return prepare_student(
             [spacy.load(name) for name in (teacher, *also)],
             load_config(config, overrides=overrides),
@@ -69,11 +69,11 @@ def distill_cli(
     except (ImportError, OSError, ValueError) as error:
         exit_with(error)
     encoder_taken = "its encoder" if encoder else "no encoder"
-    msg.info(f"taken from the teacher: {embeddings} tables of embeddings, {encoder_taken}")
+    msg.info(f"taken from the teacher: {embeddings} embedding tables, {encoder_taken}")
     msg.info(f"{labelled:,} labelled documents: gold {1 - weight:g}, teacher {weight:g}")
     msg.info(f"{unlabelled:,} unlabelled documents: teacher 1")
     train(nlp, output, use_gpu=gpu_id, stdout=sys.stdout, stderr=sys.stderr)
 
 
 def _progress(examples: Iterable[Example], total: int) -> Iterable[Example]:
-    return tqdm(examples, "teaching", total, unit="docs", leave=False, disable=None)
+    return tqdm(examples, "teacher", total, unit="docs", leave=False, disable=None)

@@ -1,4 +1,4 @@
-"""`python -m spacy crf doctor`: does everything work that a GPU needs?"""
+"""`python -m spacy crf doctor`: check whether a GPU can be used."""
 
 from typing import Annotated
 
@@ -12,8 +12,8 @@ def doctor_cli(
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", min=0, help="GPU to check")] = 0,
 ) -> None:
     """Check whether a GPU can be used: its driver, CuPy, torch, Triton and cuDNN, one after the
-    other, and a crf_ner that is trained on it. Says what to do about what does not work, and exits
-    with 1 if training on the GPU is not possible."""
+    other, and finally the training of a crf_ner. Says how to fix what does not work, and exits with
+    1 if training on the GPU is not possible."""
     msg.table(versions())
     findings = []
     for finding in examine(gpu_id):

@@ -1,4 +1,4 @@
-"""How a command ends when it cannot do what it was asked."""
+"""How a command ends with an error."""
 
 from typing import NoReturn
 
@@ -6,12 +6,12 @@ import typer
 
 
 def exit_with(error: str | Exception) -> NoReturn:
-    """Print what is wrong and exit with code 1.
+    """Print an error and exit with code 1.
 
-    error (str | Exception): What is wrong.
+    error (str | Exception): The error.
     RAISES: typer.Exit.
     """
-    # Not through wasabi, which wraps lines and so breaks the file names in them; and on stderr,
-    # where it mixes with no output that is read by a program.
+    # Not with wasabi, which wraps lines and so breaks file names. On stderr, so that it does not
+    # mix with output that a program reads.
     typer.secho(str(error), fg=typer.colors.RED, err=True)
     raise typer.Exit(1)

@@ -27,12 +27,12 @@ def evaluate_cli(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="JSON file for the scores")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Picture for a reliability diagram")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Image file for a reliability diagram")] = None,
     decoding: Annotated[
-        Decoding | None, typer.Option(help="Decoding of crf_ner instead of its own")
+        Decoding | None, typer.Option(help="Decoding to use instead of crf_ner's own")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Threshold of crf_ner instead of its own")
+        float | None, typer.Option(min=0, max=1, help="Threshold to use instead of crf_ner's own")
     ] = None,
     gpu_id: GpuId = -1,
 ) -> None:

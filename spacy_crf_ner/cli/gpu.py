@@ -11,7 +11,7 @@ GpuId = Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the C
 
 
 def use_gpu(gpu_id: int) -> None:
-    """Have all that follows run on a GPU.
+    """Run everything that follows on a GPU.
 
     gpu_id (int): The GPU, or -1 for the CPU.
     RAISES: typer.Exit if it cannot be used.
@@ -20,6 +20,6 @@ def use_gpu(gpu_id: int) -> None:
         return
     try:
         require_gpu(gpu_id)
-    # Thinc's own, and those of CUDA's runtime.
+    # Errors of Thinc, and of CUDA's runtime.
     except (ValueError, RuntimeError) as error:
         exit_with(f"{error}. `python -m spacy crf doctor` says what is missing.")

@@ -1,4 +1,4 @@
 """Settings of a training config on the command line."""
 
-# Of spaCy's train command, which takes --training.max_steps 100 and the like as well.
+# As in spaCy's train command, which also takes options such as --training.max_steps 100.
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}

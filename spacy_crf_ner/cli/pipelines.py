@@ -1,4 +1,4 @@
-"""Pipelines that commands are given."""
+"""Loading of the pipelines that commands are given."""
 
 import spacy
 from spacy.language import Language
@@ -11,7 +11,7 @@ def load_recognizer(model: str) -> Language:
 
     model (str): Its name or folder.
     RETURNS (Language): The pipeline.
-    RAISES: typer.Exit if it cannot be loaded, or finds none.
+    RAISES: typer.Exit if it cannot be loaded, or does not find entities.
     """
     try:
         nlp = spacy.load(model)

@@ -1,4 +1,4 @@
-"""`python -m spacy crf summarize`: what trainings with several seeds come to."""
+"""`python -m spacy crf summarize`: scores of trainings with several seeds."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`python -m spacy crf vectors`: vectors of characters for a tok2vec to start from."""
+"""`python -m spacy crf vectors`: initial vectors of characters for a tok2vec."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +16,8 @@ def vectors_cli(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A HuggingFace encoder, by name or folder; or a text file, with a text a line or "
-            'JSON lines with "text"',
+            help="A HuggingFace encoder (its name or folder), or a text file with one text per "
+            'line or JSON lines with "text"',
         ),
     ],
     output: Annotated[
@@ -27,18 +27,18 @@ def vectors_cli(
     lang: Annotated[str, typer.Option("--lang", "-l", help="Language code of a text file")] = "zh",
     seed: Annotated[int, typer.Option(help="Seed of the training on a text file")] = 0,
 ) -> None:
-    """Make vectors of characters from a pretrained encoder, or of the tokens in raw texts, which in
-    Chinese are characters, by word2vec."""
+    """Make vectors of characters from a pretrained encoder, or train word2vec on the tokens of raw
+    texts, which in Chinese are characters."""
     path = Path(source)
     try:
-        # A name on the hub may have any form, but hardly this extension: better no such file.
+        # Names on the hub hardly end in .txt, so a missing .txt file is reported as missing.
         if path.is_file() or path.suffix == ".txt":
             tokens, array = from_text(
                 path,
                 width,
                 lang=lang,
                 seed=seed,
-                # None: only where stderr is a terminal.
+                # None: a bar only if stderr is a terminal.
                 progress=lambda items, doing: tqdm(
                     items, desc=doing, unit="texts", leave=False, disable=None
                 ),

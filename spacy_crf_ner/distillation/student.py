@@ -19,7 +19,7 @@ from ..util import CorpusError, read_lines, replacing
 from .teacher import annotate, is_labelled, recognizer_of, run_before_recognizer
 from .warm_start import take_embeddings, take_encoder
 
-# The number of tokens, about, for the regression of the teacher's embeddings on the student's.
+# The approximate number of tokens for regressing the teacher's embeddings on the student's.
 COMPARED = 50_000
 
 Progress = Callable[[Iterable[Example], int], Iterable[Example]]
@@ -28,11 +28,11 @@ Progress = Callable[[Iterable[Example], int], Iterable[Example]]
 class Student(NamedTuple):
     """A pipeline that is ready to be trained by `spacy.training.loop.train`.
 
-    nlp (Language): The initialized pipeline. Its config's train corpus has the soft targets.
+    nlp (Language): The initialized pipeline. The train corpus in its config has soft targets.
     labelled (int): The number of examples with gold annotation.
-    unlabelled (int): The number of those without, which have only soft targets.
+    unlabelled (int): The number of examples without it, which have only soft targets.
     embeddings (int): The number of embedding tables taken from the first teacher.
-    encoder (bool): Whether the layers above the embeddings were taken as well.
+    encoder (bool): Whether the layers above the embeddings were also taken.
     """
 
     nlp: Language
@@ -54,10 +54,10 @@ def prepare_student(
 ) -> Student:
     """Initialize a pipeline, and write the teachers' soft targets for all its training documents.
 
-    The train corpus is read once, with what its augmenter adds, as spaCy's training does. Tokens
-    are the student's. Unless the config names its labels, they are the teachers', so that it also
-    learns labels that the gold annotation happens not to have. It starts from those layers of the
-    first teacher that are like its own.
+    The train corpus is read once, with the examples that its augmenter adds, as in spaCy's
+    training. The student's tokenizer is used. If the config does not name the student's labels,
+    they are the teachers', so that the student also learns labels that the gold annotation lacks.
+    The student starts from the layers of the first teacher that match its own.
 
     teachers (Sequence[Language]): One pipeline, or several whose distributions are averaged.
     config (Config): The student's training config, with its variables.
@@ -65,10 +65,10 @@ def prepare_student(
     output (Path): The .spacy file to write, with everything that training needs.
     weight (float): The teachers' weight where there is gold annotation, from 0 to 1.
     use_gpu (int): The GPU, or -1.
-    progress (Progress): Wraps the examples and their number while they are annotated.
+    progress (Progress): Given the examples and their number, shows progress over them.
     RETURNS (Student): The student.
-    RAISES: ValueError if a pipeline does not have just one `crf_ner`, or another has other tags;
-        CorpusError for unlabelled documents that cannot be read.
+    RAISES: ValueError if a pipeline does not have exactly one `crf_ner`, or if tags or labels
+        differ; CorpusError if unlabelled documents cannot be read.
     """
     tag_set = recognizer_of(teachers[0], "The teacher").tag_set
     config = config.copy()
@@ -107,11 +107,11 @@ def prepare_student(
 
 
 def distilled_corpus(path: Path) -> Callable[[Language], Iterator[Example]]:
-    """Read a corpus with soft targets: the registered reader.
+    """Make a reader for a corpus with soft targets.
 
-    path (Path): The .spacy file, in which each example is two documents, predicted and gold, so
-        that the tokens stay those of the soft targets.
-    RETURNS (Callable[[Language], Iterator[Example]]): The corpus, for the config of a training.
+    path (Path): The .spacy file. Each example in it is two documents, predicted and gold, so that
+        the tokens stay those of the soft targets.
+    RETURNS (Callable[[Language], Iterator[Example]]): The reader, for a training config.
     """
 
     def read(nlp: Language) -> Iterator[Example]:
@@ -125,7 +125,7 @@ def distilled_corpus(path: Path) -> Callable[[Language], Iterator[Example]]:
 def read_unlabelled(path: Path, nlp: Language) -> list[Doc]:
     """Read documents without their annotation.
 
-    path (Path): A .spacy file, or a text file with a text a line or JSON lines with "text".
+    path (Path): A .spacy file, or a file with one text per line or JSON lines with "text".
     nlp (Language): The pipeline that tokenizes.
     RETURNS (list[Doc]): The documents.
     RAISES: CorpusError if the file cannot be read.

@@ -1,4 +1,4 @@
-"""The teacher's side: trained pipelines write their expectations onto a corpus."""
+"""The teacher's side: trained pipelines add their expectations to a corpus."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -18,9 +18,10 @@ from ..tags import TagSet
 def annotate(
     teachers: Sequence[Language], examples: Iterable[Example], tag_set: TagSet, weight: float
 ) -> Iterator[Example]:
-    """Keep the teachers' expectations on the gold documents of examples, as soft targets.
+    """Store the teachers' expectations on the gold documents of examples, as soft targets.
 
-    The mean of several teachers' expectations is that of the mean of their distributions.
+    The expectations of several teachers are averaged. That is the same as averaging their
+    distributions.
 
     teachers (Sequence[Language]): The pipelines.
     examples (Iterable[Example]): The examples.
@@ -76,7 +77,7 @@ def is_labelled(example: Example) -> bool:
     """Whether an example has gold annotation of entities.
 
     example (Example): The example.
-    RETURNS (bool): Whether it has.
+    RETURNS (bool): Whether it does.
     """
     return example.reference.has_annotation("ENT_IOB")
 

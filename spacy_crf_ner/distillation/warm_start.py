@@ -1,4 +1,4 @@
-"""A student that starts from weights of its teacher."""
+"""Initialization of a student with weights of its teacher."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -11,26 +11,26 @@ from thinc.types import Floats1d, FloatsXd
 
 from ..layers.bilstm import DIRECTIONS
 
-# How far the regression of one embedding on another is drawn to 0, as a share of the variance.
+# The ridge penalty for regressing one embedding on another, as a share of the variance.
 RIDGE = 1e-3
 
-# What a table is for.
+# The attributes that say what a table is for.
 _PURPOSE = ("seed", "column", "classes")
-# In which of its rows something is, where training gives them out.
+# The attribute that maps keys to rows, in tables whose rows are assigned during training.
 _ROWS = "index"
 
 
 def take_embeddings(student: Model, teacher: Model) -> int:
-    """Start a student from those embeddings of its teacher that are like its own, as DistilBERT
-    starts from layers of BERT (Sanh et al. 2019, "DistilBERT, a distilled version of BERT"). They
-    are most of what a small network has to learn.
+    """Copy the embedding tables of a teacher that match those of its student.
 
-    Tables are alike if they are of the same kind and shape, and for the same feature of tokens or
-    for the same classes of words. All else stays as it is.
+    DistilBERT starts from layers of BERT in the same way (Sanh et al. 2019, "DistilBERT, a
+    distilled version of BERT"). Embeddings are most of what a small network has to learn. Tables
+    match if they have the same kind and shape, and embed the same token feature or the same word
+    classes.
 
     student (Model): The initialized network, changed in place.
     teacher (Model): The trained network.
-    RETURNS (int): How many tables were taken.
+    RETURNS (int): The number of copied tables.
     """
     theirs: dict[Hashable, list[Model]] = defaultdict(list)
     for key, node in _embeddings(teacher):
@@ -54,20 +54,19 @@ def take_encoder(
     order: Sequence[int],
     batches: Iterable[tuple[list[Doc], list[Doc]]],
 ) -> bool:
-    """Start a student from all that its teacher has above the embeddings, if both have encoders of
-    the same shape that begin with a BiLSTM. The embeddings may differ: the teacher's can have the
-    vectors of a transformer among them.
+    """Copy the layers of a teacher above the embeddings, if its encoder matches the student's.
 
-    The student's BiLSTM is to read its embeddings s as the teacher's reads its own, z, by weights
-    W: it starts with W B, where B is the linear (ridge) regression of z on s. For embeddings that
-    both have that is W itself.
+    Both encoders must begin with a BiLSTM and have the same shapes. The embeddings may differ: the
+    teacher's may include the vectors of a transformer. If the teacher's BiLSTM reads its embeddings
+    z with weights W, the student's reads its own embeddings s with W B, where B is the linear
+    (ridge) regression of z on s. If both have the same embeddings, that is W itself.
 
     student (Model): The initialized `CRFTagger`, changed in place.
     teacher (Model): The trained `CRFTagger`.
-    order (Sequence[int]): (C,) for each tag of the student the id that the teacher has for it.
+    order (Sequence[int]): (C,) for each tag of the student, the teacher's id for it.
     batches (Iterable[tuple[list[Doc], list[Doc]]]): The same documents for the student and for the
-        teacher, to regress over their tokens; read only if there is something to take.
-    RETURNS (bool): Whether it was taken.
+        teacher, for the regression. Read only if the encoders match.
+    RETURNS (bool): Whether the layers were copied.
     """
     mine, theirs = _encoder(student), _encoder(teacher)
     shapes = _shapes(mine)
@@ -87,7 +86,7 @@ def take_encoder(
         node, other = student.get_ref(ref), teacher.get_ref(ref)
         for name in node.param_names:
             value = cast(Any, other.get_param(name))[order]
-            # The only second dimension that is one of tags.
+            # Only transitions have a second dimension of tags.
             node.set_param(name, value[:, order] if name == "transitions" else value)
     return True
 
@@ -99,9 +98,9 @@ def _encoder(model: Model) -> list[Model]:
 
 
 def _shapes(nodes: list[Model]) -> dict[tuple[int, str, int | None, str], tuple[int, ...]]:
-    """The shapes of all parameters of an encoder, but for those that read its input."""
+    """The shapes of all parameters of an encoder, except its input weights."""
     return {
-        # Attention has the same parameters whatever the number of its heads.
+        # Attention has the same parameters for any number of heads.
         (i, node.name, node.attrs.get("heads"), name): node.get_param(name).shape
         for i, node in enumerate(nodes)
         for name in node.param_names
@@ -112,7 +111,7 @@ def _shapes(nodes: list[Model]) -> dict[tuple[int, str, int | None, str], tuple[
 def _embed(
     student: Model, teacher: Model, docs: list[Doc], copies: list[Doc]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the two make of the same tokens: (N, nS) and (N, nT), float64."""
+    """Both networks' embeddings of the same tokens: (N, nS) and (N, nT), float64."""
     parts = []
     for model, read in ((student, docs), (teacher, copies)):
         vectors = model.get_ref("tok2vec").get_ref("embed").predict(read)
@@ -123,7 +122,7 @@ def _embed(
 def _regress(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     """Ridge regression of z (N, nT) on s (N, nS): B (nT, nS) and shift (nT,) of z = B s + shift.
 
-    Only sums are kept of the tokens: those of the products of all columns, one of ones included.
+    Only the sums of the products of all columns are kept, including a column of ones.
     """
     n_inputs, products = 0, np.zeros(())
     for S, Z in batches:
@@ -139,9 +138,9 @@ def _regress(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarr
 
 
 def _embeddings(model: Model) -> Iterator[tuple[Hashable, Model]]:
-    """The layers that have a table, and what must be the same where they are alike."""
+    """The layers with a table, each with a key that is equal if two tables match."""
     nodes = list(model.walk())
-    # A table knows the column of its feature; which one that is, a layer before it does.
+    # A table knows the column of its feature, and an earlier layer knows the columns' features.
     read = [node.attrs.get("features", node.attrs.get("columns")) for node in nodes]
     features = [names for names in read if names is not None]
     for node in nodes:

@@ -1,1 +1,1 @@
-"""How good a pipeline is: scores, calibration, and what several runs come to."""
+"""Evaluation of pipelines: scores, calibration, and summaries of several trainings."""

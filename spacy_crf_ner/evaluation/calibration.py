@@ -20,13 +20,13 @@ N_BINS = 10
 
 
 class Bin(NamedTuple):
-    """The entities whose confidence is from low to high.
+    """The entities whose confidence lies between two values.
 
     low (float): The lowest confidence.
-    high (float): The highest.
-    count (int): How many there are.
-    confidence (float | None): Their mean confidence; None without any.
-    accuracy (float | None): The share of them that is correct; None without any.
+    high (float): The highest confidence.
+    count (int): The number of entities.
+    confidence (float | None): Their mean confidence; None without entities.
+    accuracy (float | None): The share of them that is correct; None without entities.
     """
 
     low: float
@@ -57,15 +57,15 @@ def reliability(confidences: Sequence[float], correct: Sequence[bool]) -> list[B
 
 
 def expected_calibration_error(bins: Sequence[Bin]) -> float | None:
-    """The mean distance of confidence and accuracy (Naeini et al. 2015; Guo et al. 2017).
+    """The mean distance between confidence and accuracy (Naeini et al. 2015; Guo et al. 2017).
 
-    bins (Sequence[Bin]): What `reliability` returned.
+    bins (Sequence[Bin]): The bins that `reliability` returned.
     RETURNS (float | None): From 0, perfect, to 1; None without any entity.
     """
     total = sum(b.count for b in bins)
     if not total:
         return None
-    # With entities in it, a bin has both.
+    # A bin that has entities has both values.
     distances = (
         b.count * abs(cast(float, b.confidence) - cast(float, b.accuracy)) for b in bins if b.count
     )
@@ -127,10 +127,10 @@ def calibrate(nlp: Language, examples: Sequence[Example]) -> dict[str, float]:
 
 
 def plot_reliability(bins: Sequence[Bin], path: Path) -> None:
-    """Draw a reliability diagram: accuracy over confidence, and how many entities there are.
+    """Draw a reliability diagram: accuracy by confidence, and the number of entities.
 
-    bins (Sequence[Bin]): What `reliability` returned.
-    path (Path): The picture to write; the extension says the format.
+    bins (Sequence[Bin]): The bins that `reliability` returned.
+    path (Path): The image file to write. Its extension sets the format.
     RAISES: ImportError without matplotlib.
     """
     from matplotlib.figure import Figure
@@ -151,7 +151,7 @@ def plot_reliability(bins: Sequence[Bin], path: Path) -> None:
 
 
 def _as_seen_by(name: str, nlp: Language, examples: Sequence[Example]) -> Iterator[Example]:
-    """The examples with what the components before this one annotate, such as a transformer."""
+    """The examples after the components before this one, such as a transformer, have run."""
     with nlp.select_pipes(enable=nlp.pipe_names[: nlp.pipe_names.index(name)]):
         for eg, doc in zip(examples, nlp.pipe(eg.predicted for eg in examples)):
             eg.predicted = doc

@@ -23,10 +23,10 @@ def evaluate(
 
     nlp (Language): The pipeline. Its `crf_ner` components, if any, compute confidences from now on.
     examples (Sequence[Example]): The corpus; the predicted documents are replaced.
-    progress (Progress): Wraps the documents and their number, such as in a progress bar.
-    RETURNS (dict[str, Any]): What `pipeline.scorer.score` returns, the number of gold entities of
-        each label as "ents_support", and "docs", "words" and "words_per_second"; and if there is a
-        `crf_ner`, "calibration" with its expected calibration error "ece" and its "bins".
+    progress (Progress): Given the documents and their number, shows progress over them.
+    RETURNS (dict[str, Any]): The scores of `pipeline.scorer.score`; "ents_support", the number of
+        gold entities of each label; "docs", "words" and "words_per_second"; and if there is a
+        `crf_ner`, "calibration" with the expected calibration error "ece" and the "bins".
     """
     key = _write_confidences(nlp)
     start = time.perf_counter()
@@ -49,7 +49,7 @@ def evaluate(
 
 
 def _write_confidences(nlp: Language) -> str | None:
-    """The key in `doc.spans` of the last `crf_ner`; None without any."""
+    """Turn confidences on. Returns the last `crf_ner`'s key in `doc.spans`; None without any."""
     key = None
     for name, pipe in crf_pipes(nlp).items():
         key = pipe.spans_key = pipe.spans_key or name

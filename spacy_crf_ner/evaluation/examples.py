@@ -14,19 +14,19 @@ def read_examples(nlp: Language, path: Path) -> list[Example]:
     nlp (Language): The pipeline that tokenizes.
     path (Path): A .spacy file.
     RETURNS (list[Example]): The examples.
-    RAISES: CorpusError if it is no such file, or nothing in it is annotated with entities.
+    RAISES: CorpusError if the file cannot be read, or has no annotation of entities.
     """
     if not path.is_file():
         raise CorpusError(
-            "no such file. `python -m spacy crf convert` makes one of a corpus.", path
+            "no such file. `python -m spacy crf convert` writes one from a corpus.", path
         )
     if path.suffix != ".spacy":
-        raise CorpusError("not a .spacy file. `python -m spacy crf convert` makes one of it.", path)
+        raise CorpusError("not a .spacy file. Convert it with `python -m spacy crf convert`.", path)
     try:
         examples = list(Corpus(path)(nlp))
-    # A damaged file makes zlib, msgpack or spaCy complain.
+    # zlib, msgpack or spaCy may fail on a damaged file.
     except Exception as error:
         raise CorpusError(f"cannot be read ({error}). Convert the corpus again.", path) from error
     if not any(eg.reference.has_annotation("ENT_IOB") for eg in examples):
-        raise CorpusError("there is no annotation of entities in it.", path)
+        raise CorpusError("it has no annotation of entities.", path)
     return examples

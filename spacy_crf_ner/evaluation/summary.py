@@ -1,4 +1,4 @@
-"""What trainings with several seeds come to."""
+"""The scores of trainings with several seeds, summarized."""
 
 import re
 from collections import defaultdict
@@ -22,8 +22,8 @@ COLUMNS = {
 class Summary(NamedTuple):
     """The scores of trainings that differ only in their seed.
 
-    name (str): What they are called.
-    seeds (int): How many there are.
+    name (str): Their name.
+    seeds (int): The number of seeds.
     scores (list[str]): Means and standard deviations, in points, in the order of COLUMNS.
     """
 
@@ -35,8 +35,8 @@ class Summary(NamedTuple):
 def summarize_seeds(paths: Sequence[Path]) -> list[Summary]:
     """Summarize the scores of several trainings.
 
-    paths (Sequence[Path]): JSON files of `spacy crf evaluate`, called NAME-SEED.json.
-    RETURNS (list[Summary]): One for each name, sorted.
+    paths (Sequence[Path]): JSON files of `spacy crf evaluate`, named NAME-SEED.json.
+    RETURNS (list[Summary]): One for each name, sorted by name.
     RAISES: ValueError for a file that cannot be read or lacks a score.
     """
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)

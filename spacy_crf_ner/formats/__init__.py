@@ -1,1 +1,1 @@
-"""Corpus formats: read into records, made into docs, written as spaCy's binary format."""
+"""Corpus formats: files are read into records, made into docs, and written as .spacy files."""

@@ -1,6 +1,6 @@
 """CLUENER's JSON lines: `{"text": ..., "label": {type: {mention: [[start, end], ...]}}}`, offsets
 in characters, the end inclusive (Xu et al. 2020, "CLUENER2020"). A document without "label" is
-not annotated: its entities are missing, which is not the same as it having none.
+unannotated: its entities are unknown, which is different from having none.
 """
 
 import json
@@ -21,10 +21,10 @@ def read_cluener(path: str | Path, lines: list[str]) -> Iterator[Record]:
     """Read JSON lines.
 
     path (str | Path): The file, for errors and notes.
-    lines (list[str]): Its lines; blank ones are passed over.
-    YIELDS (Record): One record a line.
-    RAISES: CorpusError if a line isn't JSON, isn't of CLUENER's shape, or has a mention that isn't
-        what the text says at its offsets.
+    lines (list[str]): Its lines. Blank ones are skipped.
+    YIELDS (Record): One record per line.
+    RAISES: CorpusError if a line isn't JSON, doesn't have CLUENER's structure, or has a mention
+        that differs from the text at its offsets.
     """
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -34,7 +34,7 @@ def read_cluener(path: str | Path, lines: list[str]) -> Iterator[Record]:
 
 
 def parse_line(path: str | Path, number: int, line: str) -> dict[str, Any]:
-    """Read a JSON line, its "text" checked, its "label" not.
+    """Read a JSON line, and check its "text" but not its "label".
 
     path (str | Path): The file, for errors.
     number (int): The line's number in it.
@@ -66,7 +66,7 @@ def parse_line(path: str | Path, number: int, line: str) -> dict[str, Any]:
         raise CorpusError(f"{what}. Expected {_SHAPE}.", path, number)
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
         raise CorpusError(
-            "'text' contains half of a surrogate pair, which is no character. Remove it.",
+            "'text' contains half of a surrogate pair, which is not a character. Remove it.",
             path,
             number,
         )
@@ -74,7 +74,7 @@ def parse_line(path: str | Path, number: int, line: str) -> dict[str, Any]:
 
 
 def to_cluener(doc: Doc) -> dict[str, Any]:
-    """Write a doc's entities as CLUENER does.
+    """Convert a doc to CLUENER's format.
 
     doc (Doc): The doc.
     RETURNS (dict[str, Any]): The JSON object.
@@ -87,7 +87,7 @@ def to_cluener(doc: Doc) -> dict[str, Any]:
 
 
 def write_cluener(path: Path, docs: Iterable[Doc]) -> None:
-    """Write docs as JSON lines: the whole file, or on failure none.
+    """Write docs as JSON lines. On failure, no file is written.
 
     path (Path): The file.
     docs (Iterable[Doc]): The docs.
@@ -95,7 +95,7 @@ def write_cluener(path: Path, docs: Iterable[Doc]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for doc in docs:
-            # Not srsly, which would escape what isn't ASCII.
+            # Not srsly, which would escape characters that aren't ASCII.
             file.write(json.dumps(to_cluener(doc), ensure_ascii=False) + "\n")
 
 

@@ -1,5 +1,5 @@
-"""Column files: one token a line, token first, tag last; a blank line ends a sentence, and a
-`-DOCSTART-` line a document. The tag scheme is found out from the tags themselves.
+"""Column files: one token per line, with the token first and the tag last. A blank line ends a
+sentence, and a `-DOCSTART-` line starts a document. The tag scheme is detected from the tags.
 """
 
 import re
@@ -12,23 +12,23 @@ from ..tags import OUTSIDE, Span
 from ..util import CorpusError
 from .record import BLANK_TOKEN, ILLEGAL_TAGS, Record
 
-# The tags' letters for the first, an inner, the last and the only token of an entity. The first
-# scheme that has all letters of a corpus is the corpus's scheme.
+# The tags' letters for the first, an inner, the last and the only token of an entity. A corpus has
+# the first scheme that has all of its letters.
 SCHEMES: dict[str, str] = {"BIO": "BIIB", "BIOES": "BIES", "BMES": "BMES", "BILUO": "BILU"}
-# IOB1 has BIO's letters, but B only where an entity follows another of the same label.
+# IOB1 has BIO's letters, but B only if an entity directly follows another of the same label.
 IOB1 = "IOB1"
 _ALWAYS_OPENS = "BSU"
 _CLOSES = "ESLU"
 
 DOCSTART = "-DOCSTART-"
-# Not str.split(), which would take an ideographic space, a token, for a separator.
+# Not str.split(), which would split at an ideographic space, although that is a token.
 _SEPARATOR = re.compile(r" *\t *| +")
 
 
 @dataclass
 class Sentence:
-    """Tokens and their tags, as they stand in a file: one a line from `line` on. The first sentence
-    of a file or after a `-DOCSTART-` line opens a document."""
+    """Tokens and their tags as in a file: one per line, starting at `line`. The first sentence of a
+    file or after a `-DOCSTART-` line opens a document."""
 
     path: str | Path
     line: int
@@ -38,10 +38,10 @@ class Sentence:
 
 
 def count_docstarts(lines: Iterable[str]) -> int:
-    """Count the lines that only say that a document starts.
+    """Count the lines that mark the start of a document.
 
     lines (Iterable[str]): The lines of a file.
-    RETURNS (int): How many of them are `-DOCSTART-` lines.
+    RETURNS (int): The number of `-DOCSTART-` lines.
     """
     return sum(line.startswith(DOCSTART) for line in lines)
 
@@ -51,8 +51,8 @@ def read_sentences(path: str | Path, lines: list[str]) -> Iterator[Sentence]:
 
     path (str | Path): The file, for errors and notes.
     lines (list[str]): Its lines.
-    YIELDS (Sentence): The sentences. An empty token is one that is white space in the file.
-    RAISES: CorpusError if a line has fewer than two columns or not as many as the first.
+    YIELDS (Sentence): The sentences. White space as a token in the file is an empty token here.
+    RAISES: CorpusError if a line has fewer than two columns, or not as many as the first.
     """
     width = 0
     sentence = Sentence(path, 1, [], [], opens=True)
@@ -69,14 +69,14 @@ def read_sentences(path: str | Path, lines: list[str]) -> Iterator[Sentence]:
         if len(columns) < 2:
             raise CorpusError(
                 f"expected at least 2 columns, the token first and the tag last, got {line!r}. Add "
-                "what is missing; a text without tags is for `spacy crf annotate`.",
+                "the missing column, or use `spacy crf annotate` for text without tags.",
                 path,
                 number,
             )
         if len(columns) != width:
             raise CorpusError(
                 f"expected {width} columns as in the first line of data, got {len(columns)}: "
-                f"{line!r}. Add or remove columns, so that all lines have the same.",
+                f"{line!r}. Add or remove columns, so that all lines have the same number.",
                 path,
                 number,
             )
@@ -87,11 +87,11 @@ def read_sentences(path: str | Path, lines: list[str]) -> Iterator[Sentence]:
 
 
 def find_scheme(sentences: list[Sentence]) -> str:
-    """Find out the tag scheme of a corpus.
+    """Detect the tag scheme of a corpus.
 
     sentences (list[Sentence]): All sentences of the corpus.
     RETURNS (str): "BIO", "IOB1", "BIOES", "BMES" or "BILUO".
-    RAISES: CorpusError if there is a tag that fits no scheme the others fit.
+    RAISES: CorpusError if no scheme fits all tags.
     """
     counts = Counter(tag for sentence in sentences for tag in sentence.tags)
     fitting = {
@@ -106,7 +106,7 @@ def find_scheme(sentences: list[Sentence]) -> str:
                 raise CorpusError(
                     f"the tag {tag!r} belongs to no known tag scheme; the closest is {scheme} "
                     f"({letters} O). Known: BIO (IOB2), IOB1, BIOES (IOBES), BMES, BILUO. Correct "
-                    "the tag, and see that the tag is the last column.",
+                    "the tag, and check that the tag is the last column.",
                     sentence.path,
                     sentence.line + i,
                 )
@@ -114,9 +114,11 @@ def find_scheme(sentences: list[Sentence]) -> str:
 
 
 def to_record(sentence: Sentence, scheme: str) -> Record:
-    """Read the spans off a sentence's tags. What opens and closes an entity is conlleval's way
-    (Tjong Kim Sang and Buchholz 2000), so that each tag but O is in some entity, whatever precedes
-    it; an entity that the scheme would have tagged otherwise is noted.
+    """Read the spans of a sentence from its tags.
+
+    Entities are read as conlleval does (Tjong Kim Sang and Buchholz 2000): each tag except O is
+    part of an entity, whatever precedes it. Entities with tags that the scheme does not allow are
+    noted.
 
     sentence (Sentence): The sentence.
     scheme (str): Its tag scheme.

@@ -1,4 +1,4 @@
-"""From the files a user names to the docs of each output file."""
+"""Conversion of a user's corpus files to the docs of each output file."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Conversion:
     sets (dict[str, CorpusSet]): The sets by name.
     outputs (dict[Path, list[Doc]]): The `.spacy` files to write.
     scheme (str | None): The tag scheme of the column files, if there are any.
-    ignored (list[Path]): The files that are no part of the corpus.
-    remarks (list[str]): What a user should know of how the sets came about.
+    ignored (list[Path]): The files that are not part of the corpus.
+    remarks (list[str]): What a user should know about how the sets were made.
     """
 
     sets: dict[str, CorpusSet]
@@ -31,7 +31,7 @@ class Conversion:
 
     @property
     def notes(self) -> list[Note]:
-        """What was repaired or skipped, in all sets."""
+        """The repairs and skips in all sets."""
         return [note for corpus_set in self.sets.values() for note in corpus_set.notes]
 
 
@@ -45,19 +45,19 @@ def load_conversion(
     documents: bool = False,
     progress: Callable[[list[Record]], Iterable[Record]] = iter,
 ) -> Conversion:
-    """Read and check a corpus, and lay out what to write where. Nothing is written.
+    """Read and check a corpus, and plan the output files. Nothing is written.
 
     inputs (list[Path]): Files, or a folder.
     output (Path): A `.spacy` file for everything, or a folder for train, dev and test.
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
     split (float): The share of the training set that becomes the dev set if there is none.
     seed (int): The seed of that split.
-    documents (bool): Whether, in column files, the sentences from one `-DOCSTART-` line to the next
-        are one document, rather than each for itself.
-    progress (Callable[[list[Record]], Iterable[Record]]): What to iterate over a set's records
-        through, such as a progress bar.
+    documents (bool): Whether all sentences of a column file from one `-DOCSTART-` line to the next
+        are one document. If not, each sentence is one.
+    progress (Callable[[list[Record]], Iterable[Record]]): Given a set's records, shows progress
+        over them.
     RETURNS (Conversion): What to write.
-    RAISES: CorpusError if there is something wrong with the corpus.
+    RAISES: CorpusError if the corpus has errors.
     """
     if output.suffix == ".spacy":
         found = find_files(inputs, output.name)
@@ -72,7 +72,7 @@ def load_conversion(
     if "dev" not in sets:
         sets = {**sets, **split_set(sets["train"], split, seed)}
         size = len(sets["dev"].docs)
-        remarks.append(f"no dev set: {size:,} documents of train, drawn with seed {seed}, are it")
+        remarks.append(f"no dev set: {size:,} documents of train, drawn with seed {seed}, are used")
     sources = {"train": sets["train"], "dev": sets["dev"], "test": sets.get("test", sets["dev"])}
     if "test" not in sets:
         remarks.append("no test set: test.spacy is the dev set")

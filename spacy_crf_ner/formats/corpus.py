@@ -31,8 +31,8 @@ class Document(NamedTuple):
 class CorpusSet:
     """Documents that belong together.
 
-    documents (list[Document]): The documents, those with an empty text among them.
-    docstarts (int): How many `-DOCSTART-` lines were left out.
+    documents (list[Document]): The documents, including those with an empty text.
+    docstarts (int): The number of `-DOCSTART-` lines that were left out.
     """
 
     documents: list[Document] = field(default_factory=list)
@@ -45,7 +45,7 @@ class CorpusSet:
 
     @property
     def notes(self) -> list[Note]:
-        """What was repaired or skipped."""
+        """The repairs and skips."""
         return [note for record, _ in self.documents for note in record.notes]
 
     @property
@@ -56,7 +56,7 @@ class CorpusSet:
 
 @dataclass
 class Corpus:
-    """A corpus as read.
+    """A corpus that was read from files.
 
     sets (dict[str, CorpusSet]): The sets by name.
     scheme (str | None): The tag scheme of its column files, if it has any.
@@ -67,7 +67,7 @@ class Corpus:
 
 
 def is_json(path: str | Path, lines: list[str]) -> bool:
-    """Say whether a file holds JSON lines, by its extension or else by its content.
+    """Whether a file contains JSON lines, judged by its extension or else by its content.
 
     path (str | Path): The file.
     lines (list[str]): Its lines.
@@ -85,17 +85,18 @@ def read_corpus(
     *,
     documents: bool = False,
 ) -> Corpus:
-    """Read a corpus. The tag scheme is found out for all of its column files at once.
+    """Read a corpus. One tag scheme is detected for all of its column files.
 
     files (dict[str, list[Path]]): The files of each set.
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
-    progress (Callable[[list[Record]], Iterable[Record]]): What to iterate over a set's records
-        through, such as a progress bar.
-    documents (bool): Whether, in column files, the sentences from one `-DOCSTART-` line to the next
-        are one document, rather than each for itself.
+    progress (Callable[[list[Record]], Iterable[Record]]): Given a set's records, shows progress
+        over them.
+    documents (bool): Whether all sentences of a column file from one `-DOCSTART-` line to the next
+        are one document. If not, each sentence is one.
     RETURNS (Corpus): The corpus.
-    RAISES: CorpusError if a file can't be read as what it seems to be, or if an annotated set or
-        one named "train" has no entities, or a file no `-DOCSTART-` line if there has to be one.
+    RAISES: CorpusError if a file can't be read in its format, if an annotated set or the set
+        "train" has no entities, or if `documents` is set and a column file has no `-DOCSTART-`
+        line.
     """
     corpus = Corpus({name: CorpusSet() for name in files}, scheme=None)
     read: dict[str, list[Record | Sentence]] = {name: [] for name in files}
@@ -111,7 +112,7 @@ def read_corpus(
                     corpus.sets[name].docstarts += docstarts
                 elif not docstarts:
                     raise CorpusError(
-                        f"there is no {DOCSTART} line, so that all of it would be one document. "
+                        f"there is no {DOCSTART} line, so all of it would be one document. "
                         "Convert the corpus by sentences.",
                         path,
                     )
@@ -142,7 +143,7 @@ def require_known_labels(sets: dict[str, CorpusSet]) -> None:
     """Check that the other sets have no labels that the training set lacks.
 
     sets (dict[str, CorpusSet]): The sets, "train" among them.
-    RAISES: CorpusError that names the labels and where the first one stands.
+    RAISES: CorpusError that names the labels and the place of the first one.
     """
     known = {ent.label_ for doc in sets["train"].docs for ent in doc.ents}
     for name, corpus_set in sets.items():
@@ -165,11 +166,11 @@ def require_known_labels(sets: dict[str, CorpusSet]) -> None:
 
 
 def split_set(whole: CorpusSet, share: float, seed: int) -> dict[str, CorpusSet]:
-    """Split a training set at random into "train" and "dev", each in the order of the whole.
+    """Split a training set at random into "train" and "dev", each in the original order.
 
     whole (CorpusSet): The set.
-    share (float): The share of documents for "dev"; at least one goes to either side.
-    seed (int): The seed: the same seed and documents give the same split.
+    share (float): The share of documents for "dev". Both sets get at least one.
+    seed (int): The seed. The same seed and documents give the same split.
     RETURNS (dict[str, CorpusSet]): The two sets.
     RAISES: CorpusError if there are fewer than two documents.
     """

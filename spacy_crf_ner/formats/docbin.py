@@ -10,16 +10,18 @@ from spacy.tokens import Doc, DocBin, Span
 from ..util import replacing
 from .record import EMPTY_TEXT, MISALIGNED, Record, clean_spans
 
-# Written without spaces between words. Not read off `Vocab.writing_system`, which says of Thai
-# that it is like English, and of Korean that it is like Chinese.
+# Languages without spaces between words. `Vocab.writing_system` is not used, because it treats Thai
+# like English and Korean like Chinese.
 UNSPACED_LANGS = ("bo", "ja", "th", "zh")
 
 
 def to_doc(record: Record, nlp: Language) -> Doc:
-    """Make a doc of a record. Entities of an unannotated record are missing, and so are those of
-    the tokens of a mention that doesn't align with the tokens, since what they are is unknown.
+    """Make a doc from a record.
 
-    record (Record): The record; its spans are cleaned, and what is repaired or skipped is noted.
+    In an unannotated record, all annotation is missing. So is the annotation of tokens that overlap
+    a mention without aligning with it, because their tags are unknown.
+
+    record (Record): The record. Its spans are cleaned, and repairs and skips are noted.
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
     RETURNS (Doc): The doc, without tokens if the text is empty.
     """
@@ -40,7 +42,7 @@ def to_doc(record: Record, nlp: Language) -> Doc:
         if ent is not None:
             ents.append(ent)
             continue
-        # Expanded, it always is a span.
+        # With "expand" there always is a span.
         tokens = cast(Span, doc.char_span(start, end, alignment_mode="expand"))
         unknown.update(token.i for token in tokens)
         among = " ".join(token.text for token in tokens)
@@ -50,7 +52,7 @@ def to_doc(record: Record, nlp: Language) -> Doc:
 
 
 def write_docbins(sets: dict[Path, list[Doc]]) -> None:
-    """Write docs to `.spacy` files: all of the files, or on failure none.
+    """Write docs to `.spacy` files. On failure, no file is written.
 
     sets (dict[Path, list[Doc]]): The files, with the docs of each.
     """

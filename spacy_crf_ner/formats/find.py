@@ -1,4 +1,4 @@
-"""Which files of what a user names are the corpus, and which set each belongs to."""
+"""Which of a user's files are the corpus, and which set each of them belongs to."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ _STEMS = {
     "validation": "dev",
     "test": "test",
 }
-# What commonly lies beside a corpus.
+# Files that commonly lie beside a corpus.
 _BESIDE = ("", "readme", "license", "licence", "schema")
 _BESIDE_SUFFIXES = (".md", ".spacy")
 
@@ -23,7 +23,7 @@ class Found(NamedTuple):
     """Files of a corpus.
 
     sets (dict[str, list[Path]]): The files of each set.
-    ignored (list[Path]): What lies in the folders and isn't used.
+    ignored (list[Path]): The files and folders that aren't used.
     """
 
     sets: dict[str, list[Path]]
@@ -31,10 +31,10 @@ class Found(NamedTuple):
 
 
 def find_files(inputs: list[Path], name: str) -> Found:
-    """Find the files of one set: those named, and those in the folders named.
+    """Find the files of one set: the named files, and those in the named folders.
 
     inputs (list[Path]): Files and folders.
-    name (str): What to call the set.
+    name (str): The name of the set.
     RETURNS (Found): The files.
     RAISES: CorpusError if there are none.
     """
@@ -52,11 +52,12 @@ def find_files(inputs: list[Path], name: str) -> Found:
 
 
 def find_sets(inputs: list[Path]) -> Found:
-    """Find the files of the training, development and test set by their names. A file that is
-    named alone is the training set whatever its name.
+    """Find the files of the training, development and test set by their names.
+
+    A single file is the training set, whatever its name.
 
     inputs (list[Path]): A folder, or files.
-    RETURNS (Found): The files of the sets "train", "dev" and "test", as far as there are any.
+    RETURNS (Found): The files of those of the sets "train", "dev" and "test" that exist.
     RAISES: CorpusError if there is no training set, or two files for one set.
     """
     if len(inputs) == 1 and not inputs[0].is_dir():
@@ -87,7 +88,7 @@ def find_sets(inputs: list[Path]) -> Found:
 
 
 def _stem(path: Path) -> str:
-    # Unlike Path.stem up to the first dot: there are corpora with names like train.char.bmes.
+    # Up to the first dot, unlike Path.stem: some corpora have names like train.char.bmes.
     return path.name.split(".")[0].lower()
 
 

@@ -1,4 +1,4 @@
-"""What every corpus format is read into, and what may be wrong with it."""
+"""Records, which all corpus formats are read into, and notes on what was wrong with them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,10 +7,10 @@ from typing import NamedTuple, cast
 
 from ..tags import Span
 
-# Kinds of notes: each names what was done, so that a summary can count by kind.
+# Kinds of notes. Each says what was done, so that a summary can count by kind.
 ILLEGAL_TAGS = "repaired: illegal tag sequence"
 BLANK_TOKEN = "repaired: token that is white space"
-BLANK_RIM = "repaired: mention with white space at its rim"
+BLANK_RIM = "repaired: mention that begins or ends with white space"
 BLANK_MENTION = "skipped: mention that is all white space"
 OVERLAP = "skipped: mention that overlaps a longer or earlier one"
 MISALIGNED = "skipped: mention that does not align with the tokens"
@@ -33,13 +33,14 @@ class Note(NamedTuple):
 class Record:
     """One document of a corpus.
 
-    text (str | list[str]): A text yet to be tokenized, or the tokens.
-    spans (list[Span] | None): The entities, as offsets into `text` (so of characters or of
-        tokens), end exclusive; None if the document isn't annotated.
+    text (str | list[str]): The text if it isn't tokenized yet, otherwise the tokens.
+    spans (list[Span] | None): The entities, as offsets into `text` (in characters or in tokens),
+        end exclusive; None if the document isn't annotated.
     path (str | Path): The file it was read from.
-    line (int): Its line in the file, from 1; of tokens, which have a line each, that of the first.
-    notes (list[Note]): What was repaired or skipped in it.
-    sentences (dict[int, int]): Where each sentence starts, and its line in the file; a text is one.
+    line (int): Its line in the file, from 1. Tokens have a line each; this is the first one's.
+    notes (list[Note]): The repairs and skips.
+    sentences (dict[int, int]): The start of each sentence, and its line in the file. A text that
+        isn't tokenized is one sentence.
     """
 
     text: str | list[str]
@@ -67,18 +68,18 @@ class Record:
         """Add a note.
 
         kind (str): What was done.
-        detail (str): To what.
-        offset (int): Where in `text`.
+        detail (str): What it was done to.
+        offset (int): The position in `text`.
         """
         self.notes.append(Note(kind, self.path, self.line_of(offset), detail))
 
     def append(self, other: "Record") -> None:
-        """Add the sentences of another record of tokens, and what was noted of them.
+        """Add the sentences of another record of tokens, and its notes.
 
         other (Record): The record, of the same file.
         """
         n = len(self.text)
-        # Those of tokens are annotated, and their text is a list.
+        # Records of tokens are annotated, and their text is a list.
         cast(list[str], self.text).extend(other.text)
         spans, more = cast(list[Span], self.spans), cast(list[Span], other.spans)
         spans += [(start + n, end + n, label) for start, end, label in more]
@@ -94,8 +95,9 @@ class Record:
 
 
 def clean_spans(record: Record) -> None:
-    """Trim white space off the spans of a record and drop those that overlap: the longest stays,
-    and of equally long ones the first. What changes is noted in the record.
+    """Trim white space from the spans of a record, and drop overlapping spans.
+
+    The longest of them stays, or the first of the longest. Changes are noted in the record.
 
     record (Record): The record, changed in place.
     """

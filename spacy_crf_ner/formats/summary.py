@@ -1,4 +1,4 @@
-"""A corpus in figures."""
+"""Statistics of a corpus."""
 
 from collections import Counter
 
@@ -10,10 +10,10 @@ Row = tuple[str, list[int]]
 
 
 def summarize(sets: dict[str, CorpusSet]) -> list[Row]:
-    """Count what is in each set and what was done to it.
+    """Count the contents, the repairs and the skips of each set.
 
-    sets (dict[str, CorpusSet]): The sets, none without documents.
-    RETURNS (list[Row]): What is counted, and the figure for each set.
+    sets (dict[str, CorpusSet]): The sets. Each must have documents.
+    RETURNS (list[Row]): For each row its name, and the figure for each set.
     """
     docs = [corpus_set.docs for corpus_set in sets.values()]
     lengths = [[len(doc) for doc in of_set] for of_set in docs]

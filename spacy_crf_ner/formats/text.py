@@ -1,4 +1,4 @@
-"""Texts to annotate: a text a line, or JSON lines with a "text"."""
+"""Texts to annotate: one text per line, or JSON lines with "text"."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +8,12 @@ from .corpus import is_json
 
 
 def read_texts(path: str | Path, lines: list[str]) -> Iterator[str]:
-    """Read texts, whatever their annotation. Blank lines are passed over.
+    """Read texts without their annotation. Blank lines are skipped.
 
-    path (str | Path): The file, for errors and by its extension for the format.
+    path (str | Path): The file. Errors name it, and its extension may give the format.
     lines (list[str]): Its lines.
     YIELDS (str): The texts.
-    RAISES: CorpusError if a line of JSON lines isn't a JSON object with a "text".
+    RAISES: CorpusError if JSON lines contain anything but JSON objects with "text".
     """
     as_json = is_json(path, lines)
     for number, line in enumerate(lines, 1):

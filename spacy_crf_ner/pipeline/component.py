@@ -1,4 +1,4 @@
-"""The pipe `crf_ner`: documents in, `doc.ents` out."""
+"""The component `crf_ner`, which sets `doc.ents`."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,7 +38,7 @@ from .update import backpropagate, finish_update
 
 
 class CRFEntityRecognizer(TrainablePipe):
-    """Find entities by a linear-chain CRF over the tags of a document's tokens.
+    """Find entities with a linear-chain CRF over the tags of a document's tokens.
 
     Lample et al. (2016), "Neural architectures for named entity recognition".
     """
@@ -59,11 +59,11 @@ class CRFEntityRecognizer(TrainablePipe):
         extension: str = confidence.NAME,
         scorer: Callable | None = None,
     ) -> None:
-        """Initialize the component; for the arguments see `factory.make_crf_ner`.
+        """Initialize the component. `factory.make_crf_ner` describes the arguments.
 
         RAISES: ValueError for an unknown tag scheme, a threshold outside [0, 1], a negative
-            adversarial_epsilon, an extension attribute that is used for something else, or a model
-            that is no `CRFTagger`.
+            adversarial_epsilon, an extension attribute that is already used for something else, or
+            a model that is not a `CRFTagger`.
         """
         if adversarial_epsilon < 0:
             raise ValueError(
@@ -88,9 +88,9 @@ class CRFEntityRecognizer(TrainablePipe):
         self.spans_key = spans_key
         self.threshold = threshold
         self.extension = extension
-        # Set by `nlp.resume_training`, which looks for the attribute.
+        # `nlp.resume_training` sets this if the attribute exists.
         self._rehearsal_model: Model[list[Doc], Scores] | None = None
-        # What belongs to the weights and is stored with them.
+        # Settings that are saved with the weights.
         self.cfg: dict[str, Any] = {"labels": [], "tag_scheme": tag_scheme, "temperature": 1.0}
         self.tag_set  # noqa: B018 (an unknown scheme fails here, not at the first document)
 
@@ -101,7 +101,7 @@ class CRFEntityRecognizer(TrainablePipe):
 
     @property
     def label_data(self) -> list[str]:
-        """The labels as `spacy init labels` writes and `initialize` takes them."""
+        """The labels in the form that `spacy init labels` writes and `initialize` reads."""
         return list(self.cfg["labels"])
 
     @property
@@ -111,8 +111,11 @@ class CRFEntityRecognizer(TrainablePipe):
 
     @property
     def temperature(self) -> float:
-        """What scores are divided by before they become probabilities (Guo et al. 2017). Above 1,
-        confidences are lower. `spacy crf calibrate` fits it; it is saved with the weights."""
+        """The number that scores are divided by before they become probabilities (Guo et al. 2017).
+
+        Values above 1 lower the confidences. `spacy crf calibrate` fits the temperature. It is
+        saved with the weights.
+        """
         return self.cfg["temperature"]
 
     @temperature.setter
@@ -125,8 +128,8 @@ class CRFEntityRecognizer(TrainablePipe):
         """Add a label. A trained model keeps its weights for the other labels.
 
         label (str): The label.
-        RETURNS (int): 0 if the label is there already, otherwise 1.
-        RAISES: ValueError if the label is no string (E187) or empty.
+        RETURNS (int): 0 if the component already has the label, otherwise 1.
+        RAISES: ValueError if the label is empty or not a string (E187).
         """
         if not isinstance(label, str):
             raise ValueError(Errors.E187)
@@ -143,8 +146,8 @@ class CRFEntityRecognizer(TrainablePipe):
         """Find the entities of documents, without modifying them.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (list[list[Entity]]): For each document its entities, in order. They have a
-            confidence if the settings ask for it; those that the documents had already have none.
+        RETURNS (list[list[Entity]]): The entities of each document, in order. They have a
+            confidence if the settings ask for it, except those that the document already had.
         RAISES: ValueError if the component is not initialized (E109).
         """
         self._require_initialized()
@@ -167,12 +170,12 @@ class CRFEntityRecognizer(TrainablePipe):
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Find the entities of a stream of documents.
 
-        If a batch raises an error and the error handler does not, its documents are tried one by
-        one, so that one bad document costs no other.
+        If a batch fails and the error handler does not raise an error, its documents are tried one
+        by one, so that only the bad ones are lost.
 
         stream (Iterable[Doc]): The documents.
-        batch_size (int): How many to process at once.
-        YIELDS (Doc): The documents, in order, without those that the error handler was given.
+        batch_size (int): The number of documents to process at once.
+        YIELDS (Doc): The documents in order, without those passed to the error handler.
         """
         handler = self.get_error_handler()
         for docs in util.minibatch(stream, size=batch_size):
@@ -187,7 +190,7 @@ class CRFEntityRecognizer(TrainablePipe):
                 yield from docs
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[list[Entity]]) -> None:
-        """Set `doc.ents` of documents, and their confidences if there are any.
+        """Set `doc.ents` of documents, and the confidences of the entities that have one.
 
         docs (Iterable[Doc]): The documents to modify.
         scores (Sequence[list[Entity]]): Their entities, as `predict` returns them.
@@ -196,7 +199,7 @@ class CRFEntityRecognizer(TrainablePipe):
         for doc, found in zip(docs, scores):
             spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in found]
             if key is not None:
-                # NaN for entities that were there before.
+                # NaN for entities that the document already had.
                 attrs = {"scores": np.array([ent.confidence for ent in found], dtype="f")}
                 doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)
             ents = []
@@ -216,22 +219,22 @@ class CRFEntityRecognizer(TrainablePipe):
     def potentials(self, docs: Sequence[Doc]) -> Potentials:
         """The scores of all tag sequences of documents, without constraints.
 
-        docs (Sequence[Doc]): The documents, at least one with a token.
+        docs (Sequence[Doc]): The documents. At least one must have a token.
         RETURNS (Potentials): The scores, divided by the temperature.
         """
         self._use_device()
         potentials = to_potentials(self.model.predict(cast(list[Doc], docs)), docs)
         temperature = self.temperature
-        # The best tag sequence is the same at any temperature, the confidences are not.
+        # The temperature changes the confidences, but not the best tag sequence.
         return potentials if temperature == 1 else potentials.map(lambda x: x / temperature)
 
     def alternatives(self, doc: Doc, k: int) -> list[tuple[float, list[Entity]]]:
         """The k most probable sets of entities of a document.
 
         doc (Doc): The document; it is not modified.
-        k (int): How many, at least 1.
-        RETURNS (list[tuple[float, list[Entity]]]): At most k, the most probable first, each with
-            its probability among all possible sets of entities.
+        k (int): The number of sets, at least 1.
+        RETURNS (list[tuple[float, list[Entity]]]): At most k sets, the most probable first, each
+            with its probability among all possible sets.
         RAISES: ValueError for a k below 1, or if the component is not initialized (E109).
         """
         if k < 1:
@@ -248,11 +251,11 @@ class CRFEntityRecognizer(TrainablePipe):
         ]
 
     def probable_spans(self, docs: Iterable[Doc], threshold: float) -> list[list[Entity]]:
-        """All spans that are entities with at least some probability, in `doc.ents` or not.
+        """All spans whose probability as an entity is at least `threshold`, in `doc.ents` or not.
 
         docs (Iterable[Doc]): The documents; they are not modified.
         threshold (float): The minimum probability, greater than 0.
-        RETURNS (list[list[Entity]]): For each document its spans by position. They may overlap.
+        RETURNS (list[list[Entity]]): The spans of each document by position. They may overlap.
         RAISES: ValueError if the component is not initialized (E109).
         """
         self._require_initialized()
@@ -263,17 +266,18 @@ class CRFEntityRecognizer(TrainablePipe):
         return probable_spans(potentials, self.tag_set, threshold)
 
     def get_loss(self, examples: Iterable[Example], scores: Scores) -> tuple[float, Scores]:
-        """The loss of a batch, a mean over documents, and its gradient.
+        """The loss of a batch, averaged over documents, and its gradient.
 
-        It is the negative log-likelihood of the gold tags, see `loss.negative_log_likelihood` for
-        missing ones, mixed with soft targets where there are any (`soft_targets.mix_soft_targets`).
+        The loss is the negative log-likelihood of the gold tags, with missing tags marginalised
+        (`loss.negative_log_likelihood`). Where there are soft targets, their loss is mixed in
+        (`soft_targets.mix_soft_targets`).
 
         examples (Iterable[Example]): The batch.
-        scores (Scores): The output of the model for it.
-        RETURNS (tuple[float, Scores]): The loss in nats, and its gradient by each part of the
-            scores.
-        RAISES: ValueError if a gold label is not one of the component's, if a teacher has other
-            tags, or if the loss is not a number (E910).
+        scores (Scores): The model's output for the batch.
+        RETURNS (tuple[float, Scores]): The loss in nats, and its gradient with respect to each part
+            of the scores.
+        RAISES: ValueError if the component does not have a gold label, if the tags of a teacher
+            differ from its own, or if the loss is not finite (E910).
         """
         validate_examples(examples, "CRFEntityRecognizer.get_loss")
         examples = list(examples)
@@ -295,9 +299,9 @@ class CRFEntityRecognizer(TrainablePipe):
 
         examples (Iterable[Example]): The batch.
         drop (float): The dropout rate.
-        sgd (Optimizer | None): The optimizer; without one, gradients add up.
-        losses (dict[str, float] | None): Losses to add to, by the component's name.
-        RETURNS (dict[str, float]): The losses.
+        sgd (Optimizer | None): The optimizer. Without one, gradients accumulate.
+        losses (dict[str, float] | None): Losses by component name. The batch's loss is added.
+        RETURNS (dict[str, float]): The updated losses.
         RAISES: ValueError if the component is not initialized (E109).
         """
         losses = {} if losses is None else losses
@@ -324,15 +328,17 @@ class CRFEntityRecognizer(TrainablePipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Learn from a batch, annotated or not, to match the model as it was when
-        `nlp.resume_training` was called, by the exact cross-entropy between both distributions over
-        tag sequences (see `crf.cross_entropy`). Labels added since then had probability 0.
+        """Train on a batch, annotated or not, to match the model as it was when
+        `nlp.resume_training` was called.
+
+        The loss is the exact cross-entropy between both distributions over tag sequences (see
+        `crf.cross_entropy`). Labels added since then have probability 0 in the earlier model.
 
         examples (Iterable[Example]): The batch.
         drop (float): The dropout rate.
-        sgd (Optimizer | None): The optimizer; without one, gradients add up.
-        losses (dict[str, float] | None): Losses to add to, by the component's name.
-        RETURNS (dict[str, float]): The losses.
+        sgd (Optimizer | None): The optimizer. Without one, gradients accumulate.
+        losses (dict[str, float] | None): Losses by component name. The batch's loss is added.
+        RETURNS (dict[str, float]): The updated losses.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -356,7 +362,7 @@ class CRFEntityRecognizer(TrainablePipe):
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Update the weights, each part of the network at its own learning rate.
+        """Update the weights. Each part of the network has its own learning rate.
 
         sgd (Optimizer): The optimizer.
         """
@@ -373,8 +379,8 @@ class CRFEntityRecognizer(TrainablePipe):
 
         get_examples (Callable[[], Iterable[Example]]): Returns a sample of gold examples.
         nlp (Language): The pipeline.
-        labels (Sequence[str] | None): The labels; without them, those in the examples.
-        RAISES: ValueError without any label (E143), without any example, or if the model cannot be
+        labels (Sequence[str] | None): The labels. If None, the labels of the examples.
+        RAISES: ValueError if there are no labels (E143) or no examples, or if the model cannot be
             stored as safetensors.
         """
         validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
@@ -405,7 +411,7 @@ class CRFEntityRecognizer(TrainablePipe):
         self.model.initialize(X=docs)
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """Serialize the component; the weights as safetensors.
+        """Serialize the component, with the weights as safetensors.
 
         exclude (Iterable[str]): Names of fields to leave out: "cfg", "vocab", "model".
         RETURNS (bytes): The payload.
@@ -420,12 +426,12 @@ class CRFEntityRecognizer(TrainablePipe):
     def from_bytes(
         self, bytes_data: bytes, *, exclude: Iterable[str] = ()
     ) -> "CRFEntityRecognizer":
-        """Load the component from a payload of `to_bytes`.
+        """Load the component from the output of `to_bytes`.
 
-        bytes_data (bytes): The payload.
+        bytes_data (bytes): The output.
         exclude (Iterable[str]): Names of fields to leave out.
         RETURNS (CRFEntityRecognizer): The component itself.
-        RAISES: ValueError if the weights are no safetensors.
+        RAISES: ValueError if the weights are not safetensors.
         """
         deserialize = {
             "cfg": lambda b: self._load_cfg(srsly.json_loads(b)),
@@ -449,12 +455,12 @@ class CRFEntityRecognizer(TrainablePipe):
         util.to_disk(path, serialize, exclude)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "CRFEntityRecognizer":
-        """Load the component from a folder of `to_disk`.
+        """Load the component from a folder that `to_disk` wrote.
 
         path (str | Path): The folder.
         exclude (Iterable[str]): Names of fields to leave out.
         RETURNS (CRFEntityRecognizer): The component itself.
-        RAISES: ValueError if the weights are no safetensors.
+        RAISES: ValueError if the weights are not safetensors.
         """
         deserialize: dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: self._load_cfg(srsly.read_json(p)),
@@ -468,7 +474,7 @@ class CRFEntityRecognizer(TrainablePipe):
         scheme = cfg.get("tag_scheme", self.cfg["tag_scheme"])
         if scheme != self.cfg["tag_scheme"]:
             logger.warning(
-                "[%s] tag_scheme is %s, as when the model was trained, and not %s, as it was set.",
+                "[%s] The model was trained with tag_scheme %s. The setting %s is ignored.",
                 self.name,
                 scheme,
                 self.cfg["tag_scheme"],
@@ -484,7 +490,7 @@ class CRFEntityRecognizer(TrainablePipe):
             raise ValueError(Errors.E109.format(name=self.name))
 
     def _tags_of(self, n_tags: int) -> TagSet:
-        """The tags of the first labels, as many as there were when the model had this many tags."""
+        """The tags from when the model had `n_tags` of them, before more labels were added."""
         sets = (
             make_tag_set(self.labels[:n], self.cfg["tag_scheme"]) for n in range(len(self.labels))
         )
@@ -506,12 +512,12 @@ def crf_pipes(nlp: Language) -> dict[str, CRFEntityRecognizer]:
     """The `crf_ner` components of a pipeline.
 
     nlp (Language): The pipeline.
-    RETURNS (dict[str, CRFEntityRecognizer]): Those that are enabled, by name and in order.
+    RETURNS (dict[str, CRFEntityRecognizer]): The enabled ones by name, in pipeline order.
     """
     return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, CRFEntityRecognizer)}
 
 
 def _without_kept(doc: Doc, found: list[Entity]) -> list[Entity]:
-    """Remove the confidence of entities that the document had already."""
+    """Remove the confidence of entities that the document already had."""
     kept = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
     return [ent._replace(confidence=None) if ent[:3] in kept else ent for ent in found]

@@ -1,33 +1,33 @@
-"""`ent._.confidence`: the probability of an entity, kept on its document."""
+"""`ent._.confidence`: the probability of an entity, stored on its document."""
 
 from functools import partial
 from typing import Any
 
 from spacy.tokens import Span
 
-# The name of the extension attribute, unless a setting says otherwise.
+# The default name of the extension attribute.
 NAME = "confidence"
 
 
 def add_extension(name: str) -> None:
-    """Have spans say their confidence by an extension attribute.
+    """Add the extension attribute for the confidence of spans.
 
-    Confidences are kept where spaCy keeps the values of extensions of spans, so that
-    `Doc.from_docs`, `Doc.to_json`, DocBins and pickles take them along; but for each label, which
-    spaCy does not tell apart.
+    Confidences are stored where spaCy stores the extension values of spans, so that
+    `Doc.from_docs`, `Doc.to_json`, DocBins and pickles keep them. There is one value for each
+    label, because spaCy does not distinguish spans of the same tokens with different labels.
 
     name (str): The name of the attribute.
-    RAISES: ValueError if it is taken by an attribute that computes something else.
+    RAISES: ValueError if the name is already used for something else.
     """
     if Span.has_extension(name):
         default, method, getter, _ = Span.get_extension(name)
         if isinstance(getter, partial) and getter.func is get_confidence:
             return
-        # A plain one, as `Doc.from_json` adds it, may be replaced: it holds the same.
+        # `Doc.from_json` adds a plain attribute, which holds the same values. It can be replaced.
         if not default is method is getter is None:
             raise ValueError(
-                f"Spans have another extension attribute '{name}' already. Set `extension` of "
-                "crf_ner to a name that is free."
+                f"Spans already have another extension attribute '{name}'. Set `extension` of "
+                "crf_ner to a name that is not used."
             )
     Span.set_extension(
         name,
@@ -42,21 +42,21 @@ def get_confidence(span: Span, *, name: str) -> float | None:
 
     span (Span): The span.
     name (str): The name of the attribute.
-    RETURNS (float | None): The probability that it is an entity of its label, None if it is not
-        known.
+    RETURNS (float | None): The probability that the span is an entity with its label; None if it is
+        unknown.
     """
     user_data: dict[Any, Any] = span.doc.user_data
     values = user_data.get(_key(span, name))
-    # Documents that were stored by earlier versions have a number.
+    # Documents stored by earlier versions have a single number.
     return values.get(span.label_) if isinstance(values, dict) else values
 
 
 def set_confidence(span: Span, value: float | dict[str, float | None] | None, *, name: str) -> None:
-    """Keep the confidence of a span.
+    """Store the confidence of a span.
 
     span (Span): The span.
-    value (float | dict[str, float | None] | None): The probability of its label; or of
-        each label, as it is kept and as `Doc.from_json` sets it.
+    value (float | dict[str, float | None] | None): The probability for the span's label; or a dict
+        with the probability for each label, which `Doc.from_json` sets.
     name (str): The name of the attribute.
     """
     data: dict[Any, Any] = span.doc.user_data

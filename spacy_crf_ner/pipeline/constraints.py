@@ -1,4 +1,4 @@
-"""Which tag sequences are possible: those that are legal, and that fit what a document has."""
+"""Constraints on tag sequences: legal transitions, and the tags that each token may have."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,8 +19,8 @@ def constrain(p: Potentials, tag_set: TagSet, allowed: np.ndarray | None = None)
     p (Potentials): The scores.
     tag_set (TagSet): The tags.
     allowed (np.ndarray | None): (N, C) bool: the tags that each token may have; None for all.
-    RETURNS (Potentials): The scores, with those of what is forbidden so low that its probability is
-        0.
+    RETURNS (Potentials): The scores. Those of forbidden tags and transitions are so low that their
+        probability is 0.
     """
     device = p.emissions.device
     mask = None if allowed is None else upload(allowed, device)
@@ -28,19 +28,22 @@ def constrain(p: Potentials, tag_set: TagSet, allowed: np.ndarray | None = None)
 
 
 def allowed_tags(docs: Sequence[Doc], tag_set: TagSet, *, keep_ents: bool) -> np.ndarray | None:
-    """The tags that each token may have, apart from the legal transitions: white space neither
-    opens nor closes an entity, and entities that are kept leave no choice.
+    """The tags that each token may have, whatever its neighbours.
+
+    White space neither opens nor closes an entity. Entities that are kept fix the tags of their
+    tokens.
 
     docs (Sequence[Doc]): The documents.
     tag_set (TagSet): The tags.
-    keep_ents (bool): Whether entities that are there, and tokens blocked for them, stay so.
-    RETURNS (np.ndarray | None): (tokens of all documents, tags) bool; None if all are allowed.
+    keep_ents (bool): Whether to keep existing entities and blocked tokens.
+    RETURNS (np.ndarray | None): (N, C) bool, for the tokens of all documents; None if all tags are
+        allowed.
     """
     arrays = [doc.to_array(["IS_SPACE", "ENT_IOB"]) for doc in docs]
     # ENT_IOB is odd for the tokens of entities (I 1, B 3) and for blocked ones (3).
     if not any(a[:, 0].any() or (keep_ents and (a[:, 1] % 2).any()) for a in arrays):
         return None
-    # O, and what is neither first nor last in an entity. In BIO there is none: I may be last.
+    # O, and the tags that neither open nor close an entity. BIO has no such tag: I may close one.
     inner = ~tag_set.opens & ~(tag_set.continues & tag_set.legal_ends)
     parts = []
     for doc, array in zip(docs, arrays):
@@ -60,8 +63,8 @@ def require_span(
     allowed (np.ndarray): (N, C) bool, the tags that each token may have; changed in place.
     tag_set (TagSet): The tags.
     start (int): The first token.
-    end (int): The one after the last.
-    label (str | None): The entity's label; None for one that is not in the tag set, whose tokens
+    end (int): The token after the last one.
+    label (str | None): The entity's label. None if the tag set does not have it; then the tokens
         are O.
     """
     spans = [] if label is None else [(0, end - start, label)]

@@ -11,15 +11,15 @@ from ..crf import Posterior, Potentials, best_tags
 from ..tags import Span, TagSet
 
 Decoding = Literal["viterbi", "entities"]
-# The lowest threshold for the decoding "entities": below it, nearly every span is looked at.
+# The minimum threshold for the decoding "entities". Below it, nearly every span is examined.
 MIN_THRESHOLD = 0.01
 
 
 class Entity(NamedTuple):
-    """An entity that was found.
+    """A predicted entity.
 
     start (int): Its first token.
-    end (int): The one after the last.
+    end (int): The token after its last one.
     label (str): Its label.
     confidence (float | None): The probability that exactly these tokens are an entity of this
         label; None if it was not computed.
@@ -44,10 +44,10 @@ def find_entities(
     legal (Potentials): The scores of legal tag sequences.
     tag_set (TagSet): The tags.
     decoding (Decoding): See `factory.make_crf_ner`.
-    threshold (float): For the decoding "entities", the probability above which an entity is worth
-        its risk. "viterbi" does not use it.
+    threshold (float): For the decoding "entities", the probability that an entity must exceed.
+        "viterbi" does not use it.
     with_confidence (bool): Whether "viterbi" computes confidences. "entities" always does.
-    RETURNS (list[list[Entity]]): For each sequence its entities, in order.
+    RETURNS (list[list[Entity]]): The entities of each sequence, in order.
     """
     if decoding == "entities":
         return best_entities(legal, tag_set, max(threshold, MIN_THRESHOLD))
@@ -64,7 +64,7 @@ def split_tags(tags: Tensor, lengths: Tensor, tag_set: TagSet) -> list[list[Span
     tags (Tensor): (N,) int64 tag ids, legal.
     lengths (Tensor): (B,) int64 on the CPU.
     tag_set (TagSet): The tags.
-    RETURNS (list[list[Span]]): For each sequence its spans, counted from its first token.
+    RETURNS (list[list[Span]]): The spans of each sequence, counted from its first token.
     """
     parts = tags.cpu().split(lengths.tolist())
     return [tag_set.to_spans(part.numpy()) for part in parts]
@@ -77,7 +77,7 @@ def add_confidences(
 
     legal (Potentials): The scores of legal tag sequences.
     tags (Tensor): (N,) int64, the tags.
-    spans (Sequence[Sequence[Span]]): Their spans, as of `split_tags`.
+    spans (Sequence[Sequence[Span]]): Their spans, from `split_tags`.
     tag_set (TagSet): The tags.
     RETURNS (list[list[Entity]]): The spans with their confidences.
     """
@@ -91,22 +91,22 @@ def add_confidences(
     starts, ends = torch.tensor(bounds, dtype=torch.long).view(-1, 2).T
     goes_on = torch.from_numpy(tag_set.continues)
     probabilities = Posterior(legal).cpu().segments(starts, ends, tags, goes_on)
-    # Rounding may bring a sum above 1.
+    # Rounding may make a sum exceed 1.
     confidences = iter(probabilities.clamp(max=1.0).tolist())
     return [[Entity(*span, next(confidences)) for span in of_sequence] for of_sequence in spans]
 
 
 def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> list[list[Entity]]:
-    """All spans that are entities with at least some probability, on the best path or not.
+    """All spans whose probability as an entity is at least `threshold`, on the best path or not.
 
-    From each tag that may open an entity, its continuations are followed as long as they are
-    probable enough: a longer prefix of a span is never more probable than a shorter one.
+    The search starts at each tag that may open an entity, and follows its continuations as long as
+    they are probable enough: a longer prefix of a span is never more probable than a shorter one.
 
     legal (Potentials): The scores of legal tag sequences.
     tag_set (TagSet): The tags.
     threshold (float): The minimum probability, greater than 0.
-    RETURNS (list[list[Entity]]): For each sequence its spans by position, which may overlap.
-    RAISES: ValueError for a threshold that is not greater than 0 and at most 1.
+    RETURNS (list[list[Entity]]): The spans of each sequence by position. They may overlap.
+    RAISES: ValueError unless 0 < threshold <= 1.
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be greater than 0 and at most 1, got {threshold}.")
@@ -120,11 +120,11 @@ def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> list
     is_last[legal.lengths.cumsum(0)[legal.lengths > 0] - 1] = True
     found: list[tuple[int, int, str, float]] = []
     while len(tokens):
-        # (M, C): the probability of each tag of the next token, 0 where there is none.
+        # (M, C): the log-probability of each tag of the next token; -inf if there is no next token.
         more = ~is_last[tokens]
         following = torch.full((len(tokens), len(tag_set)), -torch.inf, dtype=logs.dtype)
         following[more] = posterior.given(tokens[more] + 1, tags[more])
-        # Closed here: the sequence ends, or another tag than one that goes on follows.
+        # The entity ends here: the sequence ends, or the next tag does not continue the entity.
         stops = torch.where(goes_on, -torch.inf, following).logsumexp(1)
         closed = logs + torch.where(more, stops, 0.0)
         done = legal_ends[tags] & (closed.exp() >= threshold)
@@ -134,7 +134,7 @@ def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> list
             (tag_set.tags[tag][2:] for tag in tags[done].tolist()),
             closed[done].exp().clamp(max=1.0).tolist(),
         )
-        # Or gone on with.
+        # Or the entity continues.
         longer = torch.where(goes_on, logs[:, None] + following, -torch.inf)
         which, next_tags = (longer.exp() >= threshold).nonzero().T
         logs, starts, tokens = longer[which, next_tags], starts[which], tokens[which] + 1
@@ -149,17 +149,17 @@ def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> list
 
 
 def best_entities(legal: Potentials, tag_set: TagSet, threshold: float) -> list[list[Entity]]:
-    """The set of spans without overlaps that maximizes the sum of probability - threshold.
+    """The set of non-overlapping spans that maximizes the sum of probability - threshold.
 
-    It is the one with the highest expected F1 if the threshold is half of that F1 (Lipton et al.
-    2014, "Optimal Thresholding of Classifiers to Maximize F1 Measure"): only an entity that is more
-    probable than the threshold raises it.
+    It has the highest expected F1 if the threshold is half of that F1 (Lipton et al. 2014, "Optimal
+    Thresholding of Classifiers to Maximize F1 Measure"): an entity raises the expected F1 only if
+    it is more probable than the threshold.
 
     legal (Potentials): The scores of legal tag sequences.
     tag_set (TagSet): The tags.
     threshold (float): The threshold, greater than 0.
-    RETURNS (list[list[Entity]]): For each sequence its entities, in order.
-    RAISES: ValueError for a threshold that is not greater than 0 and at most 1.
+    RETURNS (list[list[Entity]]): The entities of each sequence, in order.
+    RAISES: ValueError unless 0 < threshold <= 1.
     """
     return [
         _without_overlaps(spans, threshold) for spans in probable_spans(legal, tag_set, threshold)
@@ -170,8 +170,8 @@ def _without_overlaps(spans: list[Entity], threshold: float) -> list[Entity]:
     """Weighted interval scheduling (Kleinberg and Tardos 2005, 6.1) of spans with confidences."""
     spans = sorted(spans, key=lambda span: span.end)
     ends = [span.end for span in spans]
-    # For the first i spans: the best sum; and if the last of them is in the best set, how many
-    # spans end before it begins, else -1.
+    # For the first i spans: the best sum; and the number of spans that end before the last of them
+    # begins, or -1 if that one is not in the best set.
     best, precede = [0.0], [-1]
     for i, span in enumerate(spans):
         before = bisect_right(ends, span.start, 0, i)

@@ -1,4 +1,4 @@
-"""The factory `crf_ner`: its default settings, and what they mean."""
+"""The factory `crf_ner`, and what its settings mean."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ dropout = 0.0
 
 @Language.factory(
     "crf_ner",
-    # And doc.spans, if `spans_key` is set.
+    # doc.spans only if `spans_key` is set.
     assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_MODEL,
@@ -80,27 +80,27 @@ def make_crf_ner(
     """Make a `crf_ner`, an entity recognizer with a linear-chain CRF.
 
     model (Model[list[Doc], Scores]): The network, such as `spacy_crf_ner.CRFTagger.v2`.
-    tag_scheme (Scheme): "BIOES" or "BIO": how entities are written as tags inside.
+    tag_scheme (Scheme): "BIOES" or "BIO": how entities are represented as tags internally.
     overwrite_ents (bool): Whether to replace the entities that a document already has. If not, they
-        stay, and the others are found around them.
+        stay, and new entities do not overlap them.
     incorrect_spans_key (str | None): The key in `doc.spans` of gold documents for spans that are
-        known to be no entities, as for spaCy's `ner`. None: there are no such spans.
+        known not to be entities, as in spaCy's `ner`. None if there are no such spans.
     decoding (Decoding): "viterbi" for the entities of the most probable tag sequence, or "entities"
         for the set of entities with the highest expected F1: those more probable than `threshold`,
         without overlaps.
-    adversarial_epsilon (float): How far training moves the embeddings in the direction in which the
-        loss grows fastest, for a second forward and backward pass over each batch (Miyato et al.
-        2017, "Adversarial training methods for semi-supervised text classification"): the mean
-        length of the move for each token. It nearly doubles the training time. 0: no second pass.
-    spans_key (str | None): The key in `doc.spans` for the entities with their exact
-        probabilities as scores, which are also in `ent._.confidence`. None: they are not written.
+    adversarial_epsilon (float): How far adversarial training moves the embeddings in the direction
+        in which the loss grows fastest, on average per token, for a second forward and backward
+        pass over each batch (Miyato et al. 2017, "Adversarial training methods for semi-supervised
+        text classification"). It nearly doubles the training time. 0: no second pass.
+    spans_key (str | None): The key in `doc.spans` under which to write the entities, with their
+        exact probabilities as scores. These are also in `ent._.confidence`. None: no spans.
     threshold (float): The probability below which an entity is left out of `doc.ents`. For the
         decoding "entities", half of the expected F1 is best, and the minimum is 0.01.
-    extension (str): The name of the extension attribute for the confidence of spans, if
+    extension (str): The name of the extension attribute for the confidence of spans. Change it if
         "confidence" is already used for something else.
     scorer (Callable | None): The scoring method.
-    extras (float | None): What version 0.1 had in place of `adversarial_epsilon`, so that its
-        pipelines load.
+    extras (float | None): The setting of version 0.1 that `adversarial_epsilon` replaced. Pipelines
+        that it saved still have it.
     """
     return CRFEntityRecognizer(
         nlp.vocab,

@@ -1,4 +1,4 @@
-"""Hard targets: gold annotation as tag ids, and the gold entities that cannot be used."""
+"""Hard targets: gold annotation as tag ids, and gold entities that cannot be used."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -12,12 +12,12 @@ from ..tags import MISSING, TagSet
 
 
 class Survey(NamedTuple):
-    """What entities there are in some examples.
+    """The entities in some examples.
 
     labels (list[str]): Their labels, sorted.
     n_ents (int): Their number.
-    misaligned (list[Span]): Those that do not begin and end where tokens of the predicted document
-        do, and so become missing annotation.
+    misaligned (list[Span]): Those that do not align with the tokens of the predicted document. They
+        are treated as missing annotation.
     """
 
     labels: list[str]
@@ -26,11 +26,11 @@ class Survey(NamedTuple):
 
 
 class IncorrectSpan(NamedTuple):
-    """A span that is known to be no entity of a label.
+    """A span that is known not to be an entity with this label.
 
     sequence (int): The document's position in its batch.
     start (int): Its first token in the document.
-    end (int): The one after the last.
+    end (int): The token after its last one.
     label (str): The label that it does not have.
     """
 
@@ -41,10 +41,10 @@ class IncorrectSpan(NamedTuple):
 
 
 def survey_gold(examples: Iterable[Example]) -> Survey:
-    """Look through the entities of examples.
+    """Collect the entities of examples.
 
     examples (Iterable[Example]): The examples.
-    RETURNS (Survey): What was found.
+    RETURNS (Survey): The labels, the number of entities, and those that do not align.
     """
     labels: set[str] = set()
     misaligned: list[Span] = []
@@ -65,24 +65,24 @@ def gold_tags(example: Example, tag_set: TagSet) -> np.ndarray:
     tag_set (TagSet): The tags.
     RETURNS (np.ndarray): (tokens,) int64 tag ids; MISSING where the annotation is missing or does
         not align.
-    RAISES: ValueError if an entity has a label that is not of the tag set.
+    RAISES: ValueError if an entity has a label that is not in the tag set.
     """
     ids = _biluo_ids(tag_set)
     try:
         return np.array([ids[tag] for tag in biluo_tags(example)], dtype="i8")
     except KeyError as error:
         raise ValueError(
-            f"The gold tag {error} is of no label of the component, which has "
+            f"The gold tag {error} has none of the component's labels, which are "
             f"{', '.join(tag_set.labels)}. Call `add_label` first, or initialize with all labels."
         ) from None
 
 
 def incorrect_spans(examples: Sequence[Example], key: str, tag_set: TagSet) -> list[IncorrectSpan]:
-    """The spans that are known to be no entities. One without a label is none of any label.
+    """The spans that are known not to be entities. Without a label, this holds for all labels.
 
     examples (Sequence[Example]): The batch; the references have the spans.
     key (str): Their key in `doc.spans`.
-    tag_set (TagSet): The tags. Spans of other labels are passed over: they cannot be found anyway.
+    tag_set (TagSet): The tags. Spans with other labels are skipped: they are never predicted.
     RETURNS (list[IncorrectSpan]): The spans that align with the tokens of the predicted documents.
     """
     return [
@@ -96,12 +96,13 @@ def incorrect_spans(examples: Sequence[Example], key: str, tag_set: TagSet) -> l
 
 
 def biluo_tags(example: Example) -> list[str | None]:
-    """The same as `example.get_aligned_ner()`, which aligns the tokens at every call, but fast
-    where the predicted document has the tokens of the reference: nothing to align.
+    """The same as `example.get_aligned_ner()`, but faster if both documents have the same tokens.
+
+    `get_aligned_ner` aligns the tokens at every call, even if there is nothing to align.
 
     example (Example): The example.
     RETURNS (list[str | None]): A BILUO tag for each token of the predicted document, None where
-        it is not known.
+        it is unknown.
     """
     predicted, reference = example.predicted, example.reference
     attrs: list[int | str] = ["ORTH", "ENT_IOB", "IS_SPACE"]

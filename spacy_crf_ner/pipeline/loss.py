@@ -27,10 +27,10 @@ def batch_loss(
     potentials (Potentials): The scores, without constraints.
     examples (Sequence[Example]): The batch, with soft targets or without.
     tag_set (TagSet): The tags.
-    incorrect (Sequence[IncorrectSpan]): The spans that are known to be no entities.
+    incorrect (Sequence[IncorrectSpan]): The spans that are known not to be entities.
     RETURNS (Tensor): A float64 scalar, in nats: the mean over documents.
-    RAISES: ValueError if a gold label is not in the tag set, or if soft targets have other tags or
-        another number of tokens.
+    RAISES: ValueError if a gold label is not in the tag set, or if soft targets have different tags
+        or a different number of tokens.
     """
     tags = np.concatenate([gold_tags(eg, tag_set) for eg in examples])
     loss = negative_log_likelihood(potentials, tags, tag_set, incorrect)
@@ -43,17 +43,17 @@ def negative_log_likelihood(
     tag_set: TagSet,
     incorrect: Sequence[IncorrectSpan] = (),
 ) -> Tensor:
-    """The negative log-probability of what is known of each sequence.
+    """The negative log-probability of the known tags of each sequence.
 
-    Tokens whose tag is unknown are marginalised: the probability is that of all tag sequences that
-    agree with the known tags (Tsuboi et al. 2008, "Training conditional random fields using
-    incomplete annotations"). For a span that is known to be no entity, the negative log-probability
-    that it is none is added.
+    Unknown tags are marginalised: the probability is that of all tag sequences that agree with the
+    known tags (Tsuboi et al. 2008, "Training conditional random fields using incomplete
+    annotations"). For a span that is known not to be an entity, the negative log-probability that
+    it is not one is added.
 
     potentials (Potentials): The scores, without constraints.
     tags (np.ndarray): (N,) int64 tag ids, or MISSING.
     tag_set (TagSet): The tags.
-    incorrect (Sequence[IncorrectSpan]): The spans that are known to be no entities.
+    incorrect (Sequence[IncorrectSpan]): The spans that are known not to be entities.
     RETURNS (Tensor): (B,) float64, in nats.
     """
     legal = constrain(potentials, tag_set)
@@ -67,14 +67,14 @@ def negative_log_likelihood(
         log_z = log_partition(legal)
         sequences = upload(np.array([span.sequence for span in incorrect]), log_z.device)
         log_p = log_partition(_with_spans(legal, tag_set, incorrect)) - log_z[sequences]
-        # log(1 - p), also for p near 0. It must stay finite for a p that rounds to 1.
+        # log(1 - p), accurate for p near 0. The clamp keeps it finite if p rounds to 1.
         none = torch.log(-torch.expm1(log_p.clamp(max=-1e-9)))
         loss = loss.index_add(0, sequences, -none)
     return loss
 
 
 def _with_spans(legal: Potentials, tag_set: TagSet, spans: Sequence[IncorrectSpan]) -> Potentials:
-    """For each span its sequence again, with only the tag sequences that have it as an entity."""
+    """Copy each span's sequence, and allow only tag sequences in which the span is an entity."""
     lengths = legal.lengths.tolist()
     firsts = (legal.lengths.cumsum(0) - legal.lengths).tolist()
     rows: list[np.ndarray] = []

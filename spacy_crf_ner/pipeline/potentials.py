@@ -1,4 +1,4 @@
-"""The network's scores as potentials of a CRF, and gradients on their way back."""
+"""From the network's scores to a CRF's potentials, and from a loss to gradients of the scores."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -25,18 +25,19 @@ def to_potentials(scores: Scores, docs: Sequence[Doc], requires_grad: bool = Fal
         xp2torch(array, requires_grad=requires_grad)
         for array in (scores.emissions, scores.start, scores.transitions, scores.end)
     ]
-    # Not the lengths of the scores, for which a GPU would have to be waited for.
+    # Not the lengths in the scores: reading them would wait for a GPU.
     lengths = torch.tensor([len(doc) for doc in docs], dtype=torch.long)
     return Potentials(tensors[0], lengths, *tensors[1:])
 
 
 def differentiate(loss: Tensor, potentials: Potentials, scores: Scores) -> tuple[float, Scores]:
-    """Compute the gradient of a loss by scores.
+    """Compute the gradient of a loss with respect to scores.
 
     loss (Tensor): A scalar.
-    potentials (Potentials): What it was computed from, as of `to_potentials`.
+    potentials (Potentials): The potentials it was computed from, made by `to_potentials`.
     scores (Scores): The scores.
-    RETURNS (tuple[float, Scores]): The loss, and its gradient by each part of the scores.
+    RETURNS (tuple[float, Scores]): The loss, and its gradient with respect to each part of the
+        scores.
     """
     p = potentials
     d_emissions, d_start, d_transitions, d_end = torch.autograd.grad(
@@ -49,5 +50,5 @@ def differentiate(loss: Tensor, potentials: Potentials, scores: Scores) -> tuple
         cast(Floats2d, torch2xp(d_transitions)),
         cast(Floats1d, torch2xp(d_end)),
     )
-    # Last, because it waits for a GPU, which by now has been given all its work.
+    # Last, because it waits for a GPU, which by now has all its work.
     return loss.item(), gradient

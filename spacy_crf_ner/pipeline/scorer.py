@@ -1,4 +1,4 @@
-"""How predictions are scored: entities by start, end and label; and the tags of single tokens."""
+"""Scores of predicted entities, by start, end and label, and of the tags of tokens."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -19,20 +19,20 @@ def score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
     """Score entities and the tags of tokens.
 
     examples (Iterable[Example]): The predictions and their reference.
-    RETURNS (dict[str, Any]): What `score_entities` and `score_tokens` return.
+    RETURNS (dict[str, Any]): The scores of `score_entities` and `score_tokens`.
     """
     examples = list(examples)
     return {**score_entities(examples, **kwargs), **score_tokens(examples)}
 
 
 def score_entities(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-    """Score entities as spaCy's `ner` does, and their macro average.
+    """Score entities as spaCy's `ner` does, and add the macro average.
 
-    Documents without any entity annotation are left out, as there.
+    As in spaCy, documents without any entity annotation are left out.
 
     examples (Iterable[Example]): The predictions and their reference.
-    RETURNS (dict[str, Any]): `ents_p`, `ents_r`, `ents_f` over all entities, `ents_per_type` for
-        each label, as `spacy.ner_scorer.v1`; and `ents_macro_f`, the mean F1 of the labels.
+    RETURNS (dict[str, Any]): As `spacy.ner_scorer.v1`, `ents_p`, `ents_r` and `ents_f` over all
+        entities and `ents_per_type` for each label; also `ents_macro_f`, the mean F1 of the labels.
     """
     scores = get_ner_prf(examples, **kwargs)
     per_type = scores["ents_per_type"]
@@ -41,15 +41,15 @@ def score_entities(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]
 
 
 def score_tokens(examples: Iterable[Example]) -> dict[str, float | None]:
-    """Score the BIOES tags of single tokens, as many publications do. These scores are higher than
-    those of entities: most tokens are in no entity, and a partly correct entity has correct tokens.
+    """Score the BIOES tags of tokens, as many publications do.
 
-    Tokens without annotation are left out.
+    These scores are higher than those of entities: most tokens are outside of entities, and a
+    partly correct entity has some correct tokens. Tokens without annotation are left out.
 
     examples (Iterable[Example]): The predictions and their reference.
     RETURNS (dict[str, float | None]): `ents_token_acc`, the share of tokens with the correct
-        tag, and `ents_token_macro_f`, the mean F1 of the tags that occur in either; None without
-        annotation.
+        tag, and `ents_token_macro_f`, the mean F1 of the tags that occur in the predictions or the
+        reference. Both are None without annotation.
     """
     pairs: Counter[tuple[str, str]] = Counter()
     for eg in examples:

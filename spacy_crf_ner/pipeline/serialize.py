@@ -1,9 +1,9 @@
-"""Thinc models as safetensors: arrays that load without running code.
+"""Thinc models as safetensors, which load without running code.
 
-Thinc itself writes msgpack, with pickles inside for torch modules. Here each weight is a tensor
-named "<node>.<parameter>" and each attribute a tensor of bytes named "<node>.attrs.<attribute>",
-nodes counted in the order of `Model.walk`; the names and dimensions of the nodes are JSON in one
-more tensor of bytes. Attributes were once part of that JSON, and may still be in what is read.
+Thinc itself writes msgpack, with pickles for torch modules. Here, each weight is a tensor named
+"<node>.<parameter>", and each attribute a tensor of bytes named "<node>.attrs.<attribute>". Nodes
+are numbered in the order of `Model.walk`. Their names and dimensions are JSON in one more tensor of
+bytes. Older files have the attributes in that JSON; they can still be read.
 """
 
 import base64
@@ -47,8 +47,8 @@ def from_safetensors(model: Model, data: bytes) -> None:
     """Load weights into a model of the same structure.
 
     model (Model): The model to fill, initialized or not.
-    data (bytes): A payload of `to_safetensors`.
-    RAISES: ValueError if the payload is no safetensors, or of another model.
+    data (bytes): The output of `to_safetensors`.
+    RAISES: ValueError if the data is not safetensors, or belongs to another model.
     """
     try:
         tensors = load(bytes(data))
@@ -78,7 +78,7 @@ def from_safetensors(model: Model, data: bytes) -> None:
 
 
 def check_storable(model: Model) -> None:
-    """Raise if a part of the model could only be stored as a pickle.
+    """Raise an error if a part of the model could only be stored as a pickle.
 
     model (Model): The model.
     RAISES: ValueError naming the layer. Plain torch modules (`PyTorchWrapper`) are fine.

@@ -1,5 +1,5 @@
-"""Soft targets: a teacher's expectations, kept on gold documents and learned from in training
-(Hinton et al. 2015, "Distilling the knowledge in a neural network")."""
+"""Soft targets: a teacher's expectations, stored on gold documents for training (Hinton et al.
+2015, "Distilling the knowledge in a neural network")."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -23,7 +23,7 @@ KEY = "crf_soft_targets"
 class SoftTargets(NamedTuple):
     """A teacher's expectations of one document.
 
-    weight (float): The teacher's weight, from 0 to 1; the gold annotation has the rest.
+    weight (float): The teacher's weight, from 0 to 1. The gold annotation gets the rest.
     tag_set (TagSet): The teacher's tags.
     tags (np.ndarray): (N, C) the marginals: the probability of each tag of each token.
     pairs (np.ndarray): (C, C) the expected number of each pair of neighbouring tags.
@@ -36,7 +36,7 @@ class SoftTargets(NamedTuple):
 
 
 def keep_soft_targets(doc: Doc, targets: SoftTargets) -> None:
-    """Keep soft targets on a gold document, in a form that DocBins can store.
+    """Store soft targets on a gold document, in a form that DocBins can save.
 
     doc (Doc): The document.
     targets (SoftTargets): The soft targets.
@@ -48,13 +48,13 @@ def keep_soft_targets(doc: Doc, targets: SoftTargets) -> None:
         "scheme": tag_set.scheme,
         # Half precision would round probabilities near 1 to 1.
         "tags": targets.tags.astype("f4"),
-        # Most pairs are illegal, and so 0.
+        # Most pairs are illegal and therefore 0.
         "pairs": targets.pairs[tag_set.legal_transitions].astype("f4"),
     }
 
 
 def read_soft_targets(doc: Doc) -> SoftTargets:
-    """Read what `keep_soft_targets` kept.
+    """Read the soft targets that `keep_soft_targets` stored.
 
     doc (Doc): A document with soft targets.
     RETURNS (SoftTargets): The soft targets, in float32.
@@ -69,7 +69,9 @@ def read_soft_targets(doc: Doc) -> SoftTargets:
 def mix_soft_targets(
     losses: Tensor, potentials: Potentials, examples: Sequence[Example], tag_set: TagSet
 ) -> Tensor:
-    """Mix the loss of the gold annotation with that of soft targets, where examples have them:
+    """Mix the losses of the gold annotation with those of soft targets, where there are any.
+
+    The result is
     weight × cross-entropy between the teacher's distribution and the CRF's + (1 - weight) × loss.
 
     losses (Tensor): (B,) float64, the losses of the gold annotation.
@@ -77,7 +79,7 @@ def mix_soft_targets(
     examples (Sequence[Example]): The examples, with the soft targets on their references.
     tag_set (TagSet): The tags of the scores.
     RETURNS (Tensor): (B,) float64.
-    RAISES: ValueError if soft targets have other tags or another number of tokens.
+    RAISES: ValueError if soft targets have different tags or a different number of tokens.
     """
     if not any(KEY in eg.reference.user_data for eg in examples):
         return losses
@@ -93,11 +95,11 @@ def mix_soft_targets(
 
 @lru_cache
 def tag_order(teacher: TagSet, student: TagSet) -> list[int]:
-    """Where the tags of a student are among those of its teacher.
+    """The positions of a student's tags in its teacher's tag set.
 
     teacher (TagSet): The teacher's tags.
     student (TagSet): The student's tags.
-    RETURNS (list[int]): (C,) for each tag of the student its id in the teacher's tag set.
+    RETURNS (list[int]): (C,) for each tag of the student, the teacher's id for it.
     RAISES: ValueError if they do not have the same labels and the same scheme.
     """
     if teacher.scheme != student.scheme:
@@ -122,8 +124,8 @@ def _soft_targets_for(example: Example, tag_set: TagSet) -> SoftTargets:
     targets = read_soft_targets(example.reference)
     if len(targets.tags) != n_tokens:
         raise ValueError(
-            f"The soft targets are of {len(targets.tags)} tokens, but the document has {n_tokens}: "
-            f"{example.predicted.text[:50]!r}. Teacher and student must see the same tokens."
+            f"The soft targets are for {len(targets.tags)} tokens, but the document has {n_tokens}"
+            f": {example.predicted.text[:50]!r}. Teacher and student must see the same tokens."
         )
     order = tag_order(targets.tag_set, tag_set)
     return targets._replace(

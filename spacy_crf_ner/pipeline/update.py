@@ -1,5 +1,5 @@
-"""An update of the network: the forward and backward passes over a batch, and a learning rate for
-each of its parts."""
+"""Updates of the network: forward and backward passes over a batch, and a learning rate for each
+part of the network."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ from ..layers.ragged import unflatten
 from ..layers.tagger import LR_SCALE
 from ..layers.types import Scores
 
-# The smallest norm of a gradient that is divided by.
+# The minimum gradient norm to divide by.
 SMALLEST = 1e-30
 Loss = Callable[[Scores], tuple[float, Scores]]
 
@@ -28,8 +28,8 @@ def backpropagate(
     docs (list[Doc]): The documents.
     get_loss (Loss): The loss of scores, and its gradient.
     epsilon (float): How far adversarial training moves the embeddings, see `factory.make_crf_ner`.
-    RETURNS (float): The loss; of two passes, the mean.
-    RAISES: ValueError for adversarial training of a network that has no embedding of its own.
+    RETURNS (float): The loss; if there are two passes, their mean.
+    RAISES: ValueError for adversarial training of a network without a separate embedding layer.
     """
     if epsilon:
         return _with_moved_embeddings(model, docs, get_loss, epsilon)
@@ -40,12 +40,13 @@ def backpropagate(
 
 
 def finish_update(model: Model, optimizer: Optimizer) -> None:
-    """Update the weights, as `Model.finish_update` does, each layer at its own learning rate: that
-    of the optimizer times the layer's attribute `LR_SCALE`, if it has one.
+    """Update the weights like `Model.finish_update`, but with a learning rate for each layer.
+
+    The rate is the optimizer's, multiplied by the layer's attribute `LR_SCALE` if it has one.
 
     model (Model): The network, with gradients.
-    optimizer (Optimizer): The optimizer; or what `nlp.rehearse` collects gradients with, which has
-        no learning rate of its own.
+    optimizer (Optimizer): The optimizer; or the function with which `nlp.rehearse` collects
+        gradients, which has no learning rate.
     """
     for node in model.walk():
         scale = {"lr_scale": node.attrs.get(LR_SCALE, 1.0)}
@@ -63,8 +64,8 @@ def finish_update(model: Model, optimizer: Optimizer) -> None:
 def _with_moved_embeddings(
     model: Model[list[Doc], Scores], docs: list[Doc], get_loss: Loss, epsilon: float
 ) -> float:
-    """A second forward pass from embeddings that are moved along the gradient of the first one's
-    loss (Miyato et al. 2017)."""
+    """Run the network twice: from its embeddings, and from embeddings that are moved along the
+    gradient of the first loss (Miyato et al. 2017)."""
     tok2vec = model.get_ref("tok2vec")
     if not tok2vec.has_ref("embed") or not tok2vec.has_ref("encode"):
         raise ValueError(
@@ -75,7 +76,7 @@ def _with_moved_embeddings(
     rest: Model[list[Floats2d], Scores] = chain(tok2vec.get_ref("encode"), *model.layers[1:])
     first_loss, first = _pass(rest, vectors, get_loss)
     second_loss, second = _pass(rest, _move(model.ops, vectors, first, epsilon), get_loss)
-    # At once, since a listener among the embeddings passes on what it is given first.
+    # In one call, because a listener among the embeddings passes its gradient on at once.
     backprop_embed([d_first + d_second for d_first, d_second in zip(first, second)])
     return (first_loss + second_loss) / 2
 
@@ -91,15 +92,15 @@ def _pass(
 def _move(
     ops: Ops, vectors: list[Floats2d], gradients: list[Floats2d], epsilon: float
 ) -> list[Floats2d]:
-    """Move the vectors of each document along their gradient, all documents at once, since a GPU
-    would have to be waited for at each."""
+    """Move the vectors of each document along their gradient. All documents are moved at once:
+    one by one, each would wait for the GPU."""
     xp, lengths = ops.xp, np.array([len(rows) for rows in vectors])
     doc_of_row = ops.asarray1i(cast(Ints1d, np.repeat(np.arange(len(lengths)), lengths)))
     gradient = ops.flatten(gradients)
     squares = ops.alloc1f(len(lengths))
     ops.scatter_add(squares, doc_of_row, (gradient**2).sum(axis=1))
     norms = xp.sqrt(squares)
-    # Where there is no gradient, nothing is moved, and not divided by 0.
+    # Where the gradient is 0, nothing is moved, and there is no division by 0.
     distances = cast(Floats1d, epsilon * lengths**0.5)
     steps = ops.asarray1f(distances) * (norms > 0) / xp.maximum(norms, SMALLEST)
     return unflatten(ops, ops.flatten(vectors) + steps[doc_of_row, None] * gradient, lengths)

@@ -1,1 +1,1 @@
-"""What a config names for training: augmenters, schedules, callbacks, lexicons, vectors."""
+"""Functions for training configs: augmenters, schedules, callbacks, lexicons, vectors."""

@@ -1,14 +1,14 @@
-"""Augmenters: for entity recognition, more examples out of those that are annotated.
+"""Augmenters for entity recognition, which make more examples from the annotated ones.
 
-Each yields the example itself and then, for a share of the examples, one made from it, which has
-tokens, white space and entities, and no other annotation; what is missing stays missing. An example
-is only passed on if it has no tokens, if its predicted document has other tokens than its
-reference, or if the reference has span groups, whose spans would have to move along.
+Each yields the example itself and, for a share of the examples, a variant of it. The variant has
+tokens, white space and entities, and no other annotation. Missing annotation stays missing. There
+is no variant of an example that has no tokens, whose predicted document has different tokens than
+its reference, or whose reference has span groups, because their spans would have to move as well.
 
-What is put in comes from the examples seen before, so from the very corpus that is augmented, and
-the first examples of the first pass have little to draw from. spaCy reads the corpus once and keeps
-all examples where `training.max_epochs` is 0 or more. Only with -1 are they drawn anew in each
-epoch; the corpus is then not shuffled.
+Replacements come from the examples seen before, that is, from the same corpus, so the first
+examples of the first epoch have little to draw from. If `training.max_epochs` is 0 or more, spaCy
+reads the corpus once and keeps all examples. Only with -1 are new variants made in each epoch; the
+corpus is then not shuffled.
 """
 
 import random
@@ -22,25 +22,25 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 Augmenter = Callable[[Language, Example], Iterator[Example]]
-# The words of an entity, and whether white space follows each. What follows the last one belongs to
-# the sentence, and is False.
+# The words of an entity, each with whether white space follows. It is False for the last word: the
+# white space after that one belongs to the sentence.
 Mention = tuple[tuple[str, bool], ...]
 
-# How often an entity is replaced, in an example made by mention replacement.
+# The probability that mention replacement replaces an entity.
 REPLACED = 0.5
-# How often a token that is changed is dropped, and not replaced.
+# The probability that a changed token is dropped rather than replaced.
 DROPPED = 0.5
-# What is remembered to draw from. Frequent tokens are in it many times, and so drawn often.
+# The number of tokens and documents to remember and draw from. Frequent tokens are drawn often.
 N_TOKENS = 10000
 N_DOCS = 100
 
 
 class TaggedToken(NamedTuple):
-    """A token as examples are made of.
+    """A token of an example, with its tag.
 
     word (str): Its text.
     space (bool): Whether white space follows.
-    tag (str): Its IOB tag as `Doc` takes it: "B-X", "I-X", "O", or "" where it is missing.
+    tag (str): Its IOB tag in the form that `Doc` takes: "B-X", "I-X", "O", or "" if missing.
     """
 
     word: str
@@ -48,23 +48,23 @@ class TaggedToken(NamedTuple):
     tag: str
 
 
-# Makes other tokens of an example's document and its tokens.
+# Makes a variant's tokens from an example's document, its tokens and a random generator.
 Vary = Callable[[Doc, list[TaggedToken], random.Random], list[TaggedToken]]
 
 
 def make_mention_replacement(level: float, seed: int = 0) -> Augmenter:
-    """Replace entities by others of the same label (Dai & Adel 2020, "An Analysis of Simple Data
+    """Replace entities with others of the same label (Dai & Adel 2020, "An Analysis of Simple Data
     Augmentation for Named Entity Recognition").
 
-    Each entity is replaced, with a probability of one half, by one of the different mentions of its
-    label that were seen. Where none is replaced, no example is added.
+    Each entity is replaced with probability 0.5. All other mentions of its label that were seen are
+    equally likely, however frequent they are. If no entity is replaced, no example is added.
 
-    level (float): For which share of the examples one more is made.
-    seed (int): Draws the examples and the mentions.
+    level (float): The share of the examples to make a variant of.
+    seed (int): The seed for drawing the examples and the mentions.
     RETURNS (Augmenter): The augmenter.
     RAISES: ValueError for a level outside [0, 1].
     """
-    # For each label a list to draw from, and where in it each mention is.
+    # For each label, a list to draw from, and the position of each mention in it.
     mentions: dict[str, list[Mention]] = defaultdict(list)
     places: dict[str, dict[Mention, int]] = defaultdict(dict)
 
@@ -75,7 +75,7 @@ def make_mention_replacement(level: float, seed: int = 0) -> Augmenter:
                 places[ent.label_][mention] = len(mentions[ent.label_])
                 mentions[ent.label_].append(mention)
         varied = list(tokens)
-        # From the last, so that the places of those before stay what they are.
+        # From the last to the first, so that the positions of those before stay the same.
         for ent in reversed(doc.ents):
             n_others = len(mentions[ent.label_]) - 1
             if n_others and rng.random() < REPLACED:
@@ -92,16 +92,16 @@ def make_mention_replacement(level: float, seed: int = 0) -> Augmenter:
 
 
 def make_character_replacement(level: float, rate: float = 0.1, seed: int = 0) -> Augmenter:
-    """Drop tokens outside of entities, or replace them by others from there (after Xie et al. 2017,
-    "Data Noising as Smoothing in Neural Network Language Models").
+    """Drop tokens outside of entities, or replace them with others from outside of entities (after
+    Xie et al. 2017, "Data Noising as Smoothing in Neural Network Language Models").
 
-    Tokens of entities, white space and tokens whose annotation is missing, which may be part of an
-    entity, stay. What replaces a token is drawn by its frequency in what was seen last.
+    Tokens of entities, white space and unannotated tokens, which may be part of an entity, stay.
+    Replacements are drawn by their frequency among the tokens seen last.
 
-    level (float): For which share of the examples one more is made.
-    rate (float): Which share of its tokens outside of entities is changed; half of these is dropped
-        and half is replaced.
-    seed (int): Draws the examples and the tokens.
+    level (float): The share of the examples to make a variant of.
+    rate (float): The share of a variant's tokens outside of entities to change. Half of these are
+        dropped and half are replaced.
+    seed (int): The seed for drawing the examples and the tokens.
     RETURNS (Augmenter): The augmenter.
     RAISES: ValueError for a level or rate outside [0, 1].
     """
@@ -126,10 +126,10 @@ def make_character_replacement(level: float, rate: float = 0.1, seed: int = 0) -
 
 
 def make_sentence_concatenation(level: float, seed: int = 0) -> Augmenter:
-    """Append one of the examples that were seen last.
+    """Append one of the examples seen last.
 
-    level (float): For which share of the examples one more is made.
-    seed (int): Draws the examples.
+    level (float): The share of the examples to make a variant of.
+    seed (int): The seed for drawing the examples.
     RETURNS (Augmenter): The augmenter.
     RAISES: ValueError for a level outside [0, 1].
     """
@@ -140,7 +140,7 @@ def make_sentence_concatenation(level: float, seed: int = 0) -> Augmenter:
         seen.append(tokens)
         if not others:
             return tokens
-        # White space in between, unless the text has none, as in Chinese.
+        # Separated by white space, unless the text has none, as in Chinese.
         last = tokens[-1]._replace(space=any(token.space for token in tokens))
         return [*tokens[:-1], last, *rng.choice(others)]
 
@@ -148,11 +148,11 @@ def make_sentence_concatenation(level: float, seed: int = 0) -> Augmenter:
 
 
 def make_combined(*augmenters: Augmenter) -> Augmenter:
-    """Use several augmenters, each on the example itself and not on what the others made of it.
+    """Use several augmenters, each on the example itself and not on the variants of the others.
 
-    *augmenters (Augmenter): The augmenters, of spaCy as well. To have one more than once, give each
-        its own seed, or they make the same.
-    RETURNS (Augmenter): An augmenter that yields the example, and then all that they add.
+    *augmenters (Augmenter): The augmenters, including those of spaCy. To use one more than once,
+        give each its own seed, or they make the same variants.
+    RETURNS (Augmenter): An augmenter that yields the example, and then the variants of all.
     """
 
     def augment(nlp: Language, example: Example) -> Iterator[Example]:
@@ -176,7 +176,7 @@ def _make_augmenter(level: float, seed: int, vary: Vary) -> Augmenter:
         if not orths.size or doc.spans or not np.array_equal(example.x.to_array("ORTH"), orths):
             return
         tokens = _tagged_tokens(doc)
-        # Whatever the level, because it has to see all examples.
+        # Called for every example, because it has to see all of them.
         varied = vary(doc, tokens, rng)
         if rng.random() < level and varied not in ([], tokens):
             words, spaces, tags = map(list, zip(*varied))

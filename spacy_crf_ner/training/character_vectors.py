@@ -1,5 +1,5 @@
-"""Vectors of characters or words for a tok2vec to start from: taken from the input embeddings of a
-pretrained encoder, or trained on raw texts."""
+"""Initial vectors of characters or words for a tok2vec, from the input embeddings of a pretrained
+encoder or trained on raw texts."""
 
 import re
 import sys
@@ -13,11 +13,11 @@ import spacy
 from ..formats.text import read_texts
 from ..util import CorpusError, read_lines, replacing
 
-# What word2vec is trained with: rare characters are worth a vector, so even two mentions do.
+# Settings of word2vec. Rare characters are worth a vector, so two occurrences are enough.
 WINDOW = 5
 MIN_COUNT = 2
 EPOCHS = 10
-# The longest sequence that gensim takes; it would cut off the rest without a word.
+# The longest sequence that gensim accepts. It silently cuts off the rest.
 _MAX_LENGTH = 10_000
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
@@ -26,17 +26,19 @@ Progress = Callable[[Iterable, str], Iterable]
 
 def from_encoder(name_or_path: str, width: int) -> tuple[list[str], np.ndarray]:
     """Make vectors of the characters in a HuggingFace encoder's vocabulary: their input embeddings,
-    reduced to the principal components. The encoder is loaded, from safetensors only, but not run.
+    reduced to the principal components.
+
+    The encoder is loaded from safetensors only, and it is not run.
 
     A character may have several pieces: "中" at the beginning of a word and "##中" within one, or
     "▁中" and "中". The piece without a mark is taken, as tokenizers do in Chinese text.
 
     name_or_path (str): Name on the hub, or a local folder.
     width (int): The number of components.
-    RETURNS (tuple[list[str], np.ndarray]): The characters in order of the vocabulary, and a row for
-        each. Shape: (characters, width).
+    RETURNS (tuple[list[str], np.ndarray]): The characters in the order of the vocabulary, and a row
+        for each. Shape: (characters, width).
     RAISES: ImportError without transformers, OSError if there is no such encoder or no safetensors,
-        ValueError if there are not that many components.
+        ValueError if the embeddings do not have that many components.
     """
     if not Path(name_or_path).is_dir() and not _HUB_NAME.fullmatch(name_or_path):
         raise OSError(f"{name_or_path}: there is no such folder. Check the path.")
@@ -47,17 +49,17 @@ def from_encoder(name_or_path: str, width: int) -> tuple[list[str], np.ndarray]:
             "Vectors of an encoder need transformers: pip install 'spacy-crf-ner[transformers]'."
         ) from None
     characters = _find_characters(AutoTokenizer.from_pretrained(name_or_path))
-    # Any other format of weights is pickle, which runs what it likes.
+    # All other formats of weights are pickles, which can run any code.
     model = AutoModel.from_pretrained(name_or_path, use_safetensors=True)
     embeddings = model.get_input_embeddings().weight.detach().double().numpy()
     rows = embeddings[list(characters.values())]
-    # Centring takes a dimension away.
+    # Centring removes a dimension.
     limit = max(min(len(rows) - 1, embeddings.shape[1]), 0)
     if width > limit:
         raise ValueError(
             f"{name_or_path}: {len(rows):,} characters with embeddings of width "
-            f"{embeddings.shape[1]} have no {width} principal components. Choose a width of at "
-            f"most {limit}."
+            f"{embeddings.shape[1]} have fewer than {width} principal components. Choose a width "
+            f"of at most {limit}."
         )
     return list(characters), _scale(_principal_components(rows, width))
 
@@ -70,15 +72,16 @@ def from_text(
     seed: int = 0,
     progress: Progress = lambda items, _: items,
 ) -> tuple[list[str], np.ndarray]:
-    """Train vectors on raw texts, by word2vec's skip-gram with negative sampling. The tokens are
-    those of spaCy's tokenizer for the language, in Chinese the characters.
+    """Train vectors on raw texts, by word2vec's skip-gram with negative sampling.
 
-    path (Path): A text a line, or JSON lines with a "text".
+    The tokens are those of spaCy's tokenizer for the language. In Chinese they are characters.
+
+    path (Path): One text per line, or JSON lines with a "text".
     width (int): The width of the vectors.
     lang (str): The language code.
     seed (int): The seed. The same seed gives the same vectors.
-    progress (Callable[[Iterable, str], Iterable]): What to iterate over texts through, such as a
-        progress bar; also given what is being done.
+    progress (Callable[[Iterable, str], Iterable]): Given texts and what is being done with them,
+        shows progress over them.
     RETURNS (tuple[list[str], np.ndarray]): The tokens, the most frequent first, and a row for each.
         Shape: (tokens, width).
     RAISES: ImportError without gensim or for an unknown language, CorpusError if the file cannot be
@@ -128,10 +131,10 @@ def write_vectors(path: Path, tokens: Sequence[str], array: np.ndarray) -> None:
 
 
 class _Epochs:
-    """Sentences that show progress each time they are gone through.
+    """Sentences that show progress each time they are iterated over.
 
     sentences (list[list[str]]): The sentences.
-    progress (Callable[[Iterable, str], Iterable]): What shows it.
+    progress (Callable[[Iterable, str], Iterable]): Shows the progress.
     """
 
     def __init__(self, sentences: list[list[str]], progress: Progress) -> None:
@@ -141,7 +144,7 @@ class _Epochs:
 
     def __iter__(self) -> Iterator[list[str]]:
         self.n += 1
-        # Before training, the tokens are counted once.
+        # One more than EPOCHS, because the first pass counts the tokens.
         return iter(self.progress(self.sentences, f"pass {self.n} of {EPOCHS + 1}"))
 
 
@@ -155,40 +158,40 @@ def _find_characters(tokenizer: Any) -> dict[str, int]:
     found: dict[str, int] = {}
     # The piece without a mark is the shortest; it comes first.
     for piece, i in sorted(tokenizer.get_vocab().items(), key=lambda item: (len(item[0]), item[1])):
-        # Turned to text by the tokenizer, which knows its marks, and in byte-level vocabularies
-        # which bytes the piece stands for; only that of words that go on stays in front.
+        # The tokenizer knows its marks, and in byte-level vocabularies the bytes of the piece. It
+        # leaves only the mark of continued words, "##".
         text = tokenizer.convert_tokens_to_string([piece]).strip()
         text = text.removeprefix("##") or text
-        # U+FFFD: bytes that are no whole character.
+        # U+FFFD: bytes that are not a whole character.
         if len(text) == 1 and _is_writable(text) and text != "\ufffd" and i not in special:
             found.setdefault(text, i)
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def _cut(tokens: Iterable[Any]) -> Iterator[list[str]]:
-    # Interned: a text has many tokens and few different ones.
+    # Interned, because texts have many tokens, but few different ones.
     words = [sys.intern(token.text) for token in tokens if _is_writable(token.text)]
     for start in range(0, len(words), _MAX_LENGTH):
         yield words[start : start + _MAX_LENGTH]
 
 
 def _is_writable(token: str) -> bool:
-    # White space would end the token or the line; all but the space isn't printable, as control
-    # and format characters aren't.
+    # White space would end the token or the line. Except for the space it is not printable, like
+    # control and format characters.
     return token.isprintable() and " " not in token
 
 
 def _principal_components(rows: np.ndarray, width: int) -> np.ndarray:
     centred = rows - rows.mean(axis=0)
-    # Eigenvectors of the covariance, the largest last: the right singular vectors, but of a matrix
-    # that is as small as the embeddings are wide.
+    # The eigenvectors of the covariance, the largest last, are the right singular vectors. The
+    # covariance is only as large as the embeddings are wide.
     _, vectors = np.linalg.eigh(centred.T @ centred)
     vectors = vectors[:, ::-1][:, :width]
-    # The sign of each is free: its largest entry is to be positive.
+    # The sign of each is arbitrary. Here, its largest entry is made positive.
     largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(width)]
     return centred @ (vectors * np.sign(largest))
 
 
 def _scale(array: np.ndarray) -> np.ndarray:
-    # To unit standard deviation, like the rows of an embedding table that is drawn at random.
+    # To unit standard deviation, like a randomly initialized embedding table.
     return array / array.std()

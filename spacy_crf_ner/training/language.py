@@ -1,4 +1,4 @@
-"""What lets one config be for all languages, and for all of spaCy's commands."""
+"""Functions that let one config work for all languages and with all of spaCy's commands."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,8 +12,10 @@ Tokenizer = Callable[[str], Doc]
 
 
 def language_tokenizer() -> Callable[[Language], Tokenizer]:
-    """The tokenizer that a pipeline's language has by default. A config without any is not complete
-    for some of spaCy's commands, and one that names a language's own is for that language only.
+    """The default tokenizer of a pipeline's language.
+
+    Some of spaCy's commands need a config that names a tokenizer, and a config that names the
+    tokenizer of one language works only for that language.
 
     RETURNS (Callable[[Language], Tokenizer]): Makes the tokenizer, for `nlp.tokenizer` in a config.
     """
@@ -26,10 +28,12 @@ def language_tokenizer() -> Callable[[Language], Tokenizer]:
 
 
 def resolve_optimizer() -> Callable[[Language], Language]:
-    """Have a pipeline make its optimizer of its whole config, for `nlp.after_pipeline_creation`.
-    spaCy resolves [training.optimizer] without the rest, where `${training.max_steps}` is unknown,
-    in `nlp.create_optimizer`, and so in `nlp.resume_training` and `nlp.update`. `spacy train` does
-    not call it.
+    """Make a pipeline create its optimizer from its whole config.
+
+    Use it as `nlp.after_pipeline_creation`. In `nlp.create_optimizer`, and so in
+    `nlp.resume_training` and `nlp.update`, spaCy resolves [training.optimizer] without the rest of
+    the config, so that `${training.max_steps}` is unknown. `spacy train` does not call
+    `nlp.create_optimizer`.
 
     RETURNS (Callable[[Language], Language]): Changes a pipeline and returns it.
     """
@@ -45,7 +49,7 @@ def _create_optimizer(nlp: Language) -> Optimizer:
     config = nlp.config.interpolate()["training"]["optimizer"]
     optimizer = registry.resolve({"optimizer": config})["optimizer"]
     if not optimizer.learn_rate:
-        # The first rate of a warm-up. Nothing steps on schedules but `spacy train`, and so nothing
-        # would ever be learned.
+        # The first rate of a warm-up is 0, and only `spacy train` steps schedules. Elsewhere, the
+        # rate would stay 0.
         optimizer.learn_rate = config["learn_rate"]["initial_rate"]
     return optimizer

@@ -13,20 +13,21 @@ from spacy.util import logger
 from ..lexicon import SEPARATOR, set_lexicon
 from ..util import CorpusError, read_lines
 
-# The languages whose texts jieba's words may stand in.
+# The languages whose texts may contain jieba's words.
 JIEBA_LANGS = ("zh", "xx")
 
 
 def add_lexicon(
     jieba: bool = False, gazetteers: Sequence[str | Path] = ()
 ) -> Callable[[Language], Language]:
-    """Make a callback for [initialize.before_init] that gives a pipeline a lexicon. The layers that
-    use it keep it, so the sources are not needed to run the pipeline. Their names are noted in its
-    metadata, and so appear in the README of its package.
+    """Make a callback for [initialize.before_init] that gives a pipeline a lexicon.
 
-    jieba (bool): Whether to take the dictionary of jieba: its words of two characters or more, by
-        part of speech. It must be installed. For languages other than Chinese it is left out, so
-        that one config serves all languages.
+    The layers that use the lexicon save it, so the sources are not needed to run the pipeline. The
+    names of the sources are added to the pipeline's metadata, and so to the README of its package.
+
+    jieba (bool): Whether to use the dictionary of jieba: its words of two characters or more, by
+        part of speech. jieba must be installed. For languages other than Chinese the dictionary is
+        left out, so that one config works for all languages.
     gazetteers (Sequence[str | Path]): Files for `read_gazetteer`.
     RETURNS (Callable[[Language], Language]): The callback. Without any source, the lexicon is empty
         and no word is ever found.
@@ -50,13 +51,15 @@ def add_lexicon(
 
 
 def read_jieba() -> Iterator[tuple[str, str]]:
-    """Read the dictionary that comes with jieba, whose classes are parts of speech: "nr" for names
-    of persons, "ns" of places, "nt" of organizations and so on.
+    """Read the dictionary that comes with jieba.
+
+    Its classes are parts of speech, such as "nr" for names of persons, "ns" for names of places and
+    "nt" for names of organizations.
 
     YIELDS (tuple[str, str]): Word and class, for words of two characters or more.
     RAISES: ValueError if jieba is not installed, CorpusError if its dictionary is not as expected.
     """
-    # Importing jieba would take a second and warn of its own syntax.
+    # Importing jieba takes a second and warns about its own syntax.
     spec = find_spec("jieba")
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(
@@ -68,7 +71,7 @@ def read_jieba() -> Iterator[tuple[str, str]]:
         fields = line.split(" ")
         if len(fields) != 3:
             raise CorpusError(
-                f"expected `word frequency class`, got {line!r}. Install jieba anew: "
+                f"expected `word frequency class`, got {line!r}. Reinstall jieba: "
                 "`pip install --force-reinstall jieba`.",
                 path,
                 number,
@@ -80,13 +83,13 @@ def read_jieba() -> Iterator[tuple[str, str]]:
 def read_gazetteer(path: str | Path) -> Iterator[tuple[str, str]]:
     """Read words and their classes.
 
-    A text file has a word and its class, with a tab between, on each line; or just a word, whose
+    Each line of a text file has a word and its class, separated by a tab; or only a word, whose
     class is then the file's name without extension. A ".jsonl" file has patterns of spaCy's
-    EntityRuler, of which those that are lists of token patterns are skipped, with a warning.
+    EntityRuler. Lists of token patterns are skipped with a warning.
 
     path (str | Path): The file.
     YIELDS (tuple[str, str]): Word and class.
-    RAISES: CorpusError for a line that is neither, or if there is no word.
+    RAISES: CorpusError for any other line, or if there are no words.
     """
     path = Path(path)
     parse = _parse_pattern if path.suffix == ".jsonl" else _parse_text
@@ -100,21 +103,21 @@ def read_gazetteer(path: str | Path) -> Iterator[tuple[str, str]]:
         yield entry
     if n_skipped:
         logger.warning(
-            "%s: skipped %d of %d patterns, which are lists of token patterns. A lexicon has only "
-            "those that are strings.",
+            "%s: skipped %d of %d patterns, because they are lists of token patterns. A lexicon "
+            "can only have strings.",
             path,
             n_skipped,
             n_skipped + n_words,
         )
     if not n_words:
-        raise CorpusError("there is no word in it. Remove it from `gazetteers`.", path)
+        raise CorpusError("there are no words in it. Remove it from `gazetteers`.", path)
 
 
 def _parse_text(path: Path, number: int, line: str) -> tuple[str, str] | None:
     fields = [field.strip() for field in line.split("\t")]
     if len(fields) > 2 or not all(fields):
         raise CorpusError(
-            f"expected a word, or a word and its class with a tab between, got {line!r}. Put each "
+            f"expected a word, or a word and its class separated by a tab, got {line!r}. Put each "
             "word on a line of its own.",
             path,
             number,
@@ -147,7 +150,7 @@ def _parse_pattern(path: Path, number: int, line: str) -> tuple[str, str] | None
 
 
 def _is_name(value: object) -> TypeGuard[str]:
-    """Whether this is text, on one line and without halves of surrogate pairs, as JSON may have."""
+    """Whether this is text on one line, without the halves of surrogate pairs that JSON allows."""
     return (
         isinstance(value, str)
         and bool(value.strip())

@@ -1,4 +1,4 @@
-"""What a pipeline was made of, for its meta.json, and so for the README of its package."""
+"""The sources of a pipeline, for its meta.json and so for the README of its package."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,15 +13,15 @@ def add_sources(
     vectors: str | None = None,
     encoder: str | None = None,
 ) -> Callable[[Language], Language]:
-    """Note the sources of a pipeline in its meta data, for `training.before_to_disk`.
+    """Add the sources of a pipeline to its metadata, for `training.before_to_disk`.
 
-    Those that others have noted stay, such as a lexicon's. Of folders only the last name is noted:
-    where they are on one machine is nobody else's business.
+    Sources that are already there, such as a lexicon's, stay. Only the last part of a folder's path
+    is written, because the rest of it is private.
 
-    corpus (str | None): The .spacy file of the training, whose folder has the corpus's name.
+    corpus (str | None): The .spacy file for training. Its folder has the corpus's name.
     vectors (str | None): The folder of the pretrained vectors.
     encoder (str | None): The pretrained encoder, a name on the hub or a folder.
-    RETURNS (Callable[[Language], Language]): Changes the meta data of a pipeline and returns it.
+    RETURNS (Callable[[Language], Language]): Changes the metadata of a pipeline and returns it.
     """
     sources: list[dict[str, str]] = []
     if corpus:

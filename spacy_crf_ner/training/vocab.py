@@ -1,4 +1,4 @@
-"""What a pipeline's vocab need not keep."""
+"""Removal of data that a pipeline's vocab does not need after initialization."""
 
 from collections.abc import Callable
 
@@ -9,9 +9,10 @@ from ..lexicon import clear_lexicon
 
 
 def clear_vocab() -> Callable[[Language], Language]:
-    """Take the vectors and the lexicon out of a pipeline's vocab, for `initialize.after_init`: the
-    layers have what they need of them, and a saved pipeline would have them twice. Not for
-    pipelines in which something else asks the vocab for vectors, such as `doc.similarity`.
+    """Remove the vectors and the lexicon from a pipeline's vocab, for `initialize.after_init`.
+
+    The layers have what they need, and a saved pipeline would contain them twice. Do not use this
+    if something else needs the vocab's vectors, such as `doc.similarity`.
 
     RETURNS (Callable[[Language], Language]): Changes a pipeline and returns it.
     """

@@ -146,8 +146,8 @@ def test_read_variants(tmp_path):
         ({"a": {"add": {}}}, 'variant "a": unknown "add"'),
         ({"a": {"remove": "x"}}, 'variant "a": "remove" must be'),
         ({"a": {"set": ["x"]}}, 'variant "a": "set" must'),
-        ({"no x": {}, "No X!": {}}, 'variant "No X!": .* the one of "no x"'),
-        ({"All": {}}, 'variant "All": .* the one of "all"'),
+        ({"no x": {}, "No X!": {}}, 'variant "No X!": .* that of "no x"'),
+        ({"All": {}}, 'variant "All": .* that of "all"'),
         ({"?": {}}, r'variant "\?": .* empty'),
     ],
 )

@@ -95,7 +95,7 @@ def test_colour_goes_around_what_is_marked(model):
         (["bad.json"], "bad.json, line 2: there is no 'text'"),
         (["latin"], "latin, line 1: byte 0xe9 at position 0 is not UTF-8"),
         (["empty"], "empty: the file is empty"),
-        (["a.txt", "-o", "a.csv"], "a.csv: cannot write this. Name a file .json, .jsonl or .spacy"),
+        (["a.txt", "-o", "a.csv"], "a.csv: unknown format. The extension must be .json, .jsonl or"),
         (["a.txt", "-o", "a.txt/a.json"], "a.txt"),
     ],
 )

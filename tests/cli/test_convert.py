@@ -195,7 +195,7 @@ def test_the_summary(tmp_path):
         (
             "a.json",
             JSON + '{"text": "北 京", "label": {"A": {"北 ": [[0, 1]]}}}',
-            "line 2: repaired: mention with white space at its rim",
+            "line 2: repaired: mention that begins or ends with white space",
         ),
         (
             "a.json",

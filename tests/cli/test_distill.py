@@ -63,7 +63,7 @@ def test_a_student_learns_from_labelled_and_raw_texts(teachers, files):
     result = distill(teachers / "good", files, *options)
     assert result.exit_code == 0, result.output
     # The teacher's are shared, by a component of its own.
-    assert "taken from the teacher: 0 tables of embeddings, no encoder" in result.output
+    assert "taken from the teacher: 0 embedding tables, no encoder" in result.output
     assert "1 labelled documents: gold 0.75, teacher 0.25" in result.output
     assert "4 unlabelled documents: teacher 1" in result.output
     nlp = spacy.load(files / "output" / "model-best")
@@ -97,7 +97,7 @@ def test_a_student_starts_from_layers_like_its_own(teachers, files):
     make_trained(steps=1).to_disk(files / "alike")
     result = distill(files / "alike", files, "--also", teachers / "good")
     assert result.exit_code == 0, result.output
-    assert "taken from the teacher: 2 tables of embeddings, its encoder" in result.output
+    assert "taken from the teacher: 2 embedding tables, its encoder" in result.output
 
 
 def test_a_start_is_sought_all_over_the_corpus(teachers, files, monkeypatch):

@@ -620,7 +620,7 @@ def test_another_tag_scheme_than_that_of_the_model_is_told(trained, tmp_path, ca
     assert not caplog.records
     config = {"components": {"crf_ner": {"tag_scheme": "BIO"}}}
     nlp = spacy.load(tmp_path, config=config)
-    assert "BIOES, as when the model was trained, and not BIO" in caplog.text
+    assert "trained with tag_scheme BIOES. The setting BIO is ignored" in caplog.text
     assert ents_of(nlp(TEXTS[0])) == TRAIN[0][1]
 
 
@@ -690,7 +690,7 @@ def test_documents_that_earlier_versions_stored():
 
 def test_the_name_of_the_extension():
     Span.set_extension("certainty", getter=lambda span: 1.0, force=True)
-    with pytest.raises(ValueError, match="'certainty' already. Set `extension`"):
+    with pytest.raises(ValueError, match="'certainty'. Set `extension`"):
         make_nlp(extension="certainty")
     Span.remove_extension("certainty")
     nlp = make_trained(extension="certainty", spans_key="crf")

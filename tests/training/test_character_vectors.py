@@ -120,7 +120,7 @@ def test_marks_of_other_vocabularies(tmp_path, kind):
 
 
 def test_too_wide_for_the_encoder(bert, tmp_path):
-    with pytest.raises(ValueError, match=f"of width {WIDTH} have no 13 .* at most {WIDTH}"):
+    with pytest.raises(ValueError, match=f"of width {WIDTH} have fewer than 13 .* at most {WIDTH}"):
         from_encoder(str(bert[0]), WIDTH + 1)
     make_bert(tmp_path / "few", ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"中国人"))
     with pytest.raises(ValueError, match="3 characters .* at most 2"):
