@@ -47,7 +47,7 @@ VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.unit $(UNIT) --
 	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null) \
 	--vars.encoder $(ENCODER) --vars.precision $(PRECISION)
 
-.PHONY: env run doctor test test-slow docs clean
+.PHONY: env run doctor test test-slow coverage docs clean
 
 env: $(INSTALLED)
 
@@ -97,6 +97,10 @@ test-slow: env
 # Builds the documentation in site/. Warnings are errors.
 docs: $(INSTALLED_DOCS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# All tests, and how much of the package they run.
+coverage: env
+	$(BIN)/python -m pytest -q --cov
 
 clean:
 	rm -rf corpus vectors training metrics packages project.lock site

@@ -89,9 +89,10 @@ def make_crf_ner(
         for the set of entities with the highest expected F1: those more probable than `threshold`,
         without overlaps.
     adversarial_epsilon (float): How far adversarial training moves the embeddings in the direction
-        in which the loss grows fastest, on average per token, for a second forward and backward
-        pass over each batch (Miyato et al. 2017, "Adversarial training methods for semi-supervised
-        text classification"). It nearly doubles the training time. 0: no second pass.
+        in which the loss grows fastest, for a second forward and backward pass over each batch
+        (Miyato et al. 2017, "Adversarial training methods for semi-supervised text
+        classification"): the root mean square over the tokens of a document. It nearly doubles the
+        training time. 0: no second pass.
     spans_key (str | None): The key in `doc.spans` under which to write the entities, with their
         exact probabilities as scores. These are also in `ent._.confidence`. None: no spans.
     threshold (float): The probability below which an entity is left out of `doc.ents`. For the

@@ -279,7 +279,7 @@ def test_documents_that_nothing_tells_apart_are_an_error(tmp_path):
         ("a", "北 B-LOC\n京 x I-LOC\n", "a, line 2: expected 2 columns|Add or remove"),
         ("a", "北 B-LOC\n京 Z-LOC\n", "a, line 2: the tag 'Z-LOC' belongs to no|Correct the tag"),
         ("a", BIO.encode("gb18030"), "a, line 1: byte 0xb1 at position 0 is not UTF-8|iconv -f"),
-        ("a", "", "a: the file is empty|Remove it"),
+        ("a", "", "a: the file is empty|Remove"),
         ("a", "-DOCSTART- O\n", "a: no documents are found|Add some"),
         ("a", "北 O\n京 O\n", "a: no entities are found|Check that"),
         ("a.json", '{"text": "北京", "label": {}}', "a.json: no entities are found|Check that"),

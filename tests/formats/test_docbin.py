@@ -169,7 +169,7 @@ def test_lines_are_split_at_line_ends_only_and_lose_the_byte_order_mark():
     [
         ("a O\n北 O\n".encode("gb18030"), ["a.txt, line 2: byte 0xb1 at position 4", "-f GB18030"]),
         ("北 O\n".encode("utf-16"), ["a.txt, line 1: byte 0xff at position 0", "-f UTF-16"]),
-        (b"", ["a.txt: the file is empty", "Remove it"]),
+        (b"", ["a.txt: the file is empty", "Remove or replace it"]),
         (b"\xef\xbb\xbf\r\n \n", ["a.txt: the file is empty"]),
     ],
 )
