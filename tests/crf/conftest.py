@@ -3,7 +3,7 @@
 import pytest
 
 from spacy_crf_ner.crf import recursions
-from spacy_crf_ner.crf.recursions import cpu, forward_backward, reference
+from spacy_crf_ner.crf.recursions import cpu, reference
 
 BACKENDS = {"cpu": cpu, "reference": reference}
 FUNCTIONS = ("forward", "backward", "posteriors", "viterbi")
@@ -14,8 +14,7 @@ def backend(request, monkeypatch):
     """The implementation that all batches take. It is an error if any of them takes the other one,
     as it would if the choice were made elsewhere, or if none takes it."""
     chosen, taken = BACKENDS[request.param], []
-    for module in (recursions, forward_backward):
-        monkeypatch.setattr(module, "backend_for", lambda potentials: chosen)
+    monkeypatch.setattr(recursions.backend, "backend_for", lambda potentials: chosen)
 
     def noted(function):
         def run(*arguments):

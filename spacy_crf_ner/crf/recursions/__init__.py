@@ -7,8 +7,7 @@ written in Triton.
 from torch import Tensor
 
 from ..potentials import Potentials
-from . import cpu
-from .backend import backend_for
+from . import backend, cpu
 from .forward_backward import ForwardBackward
 from .kbest import k_best
 
@@ -21,5 +20,5 @@ def viterbi(p: Potentials) -> Tensor:
     p (Potentials): The scores, in any precision.
     RETURNS (Tensor): (N,) int64 tag ids of the best tag sequences.
     """
-    backend = backend_for(p)
-    return backend.viterbi(p if backend is cpu else p.precise())
+    chosen = backend.backend_for(p)
+    return chosen.viterbi(p if chosen is cpu else p.precise())

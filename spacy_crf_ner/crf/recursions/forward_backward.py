@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from ..potentials import Potentials
-from . import cpu, reference
-from .backend import backend_for
+from . import backend, cpu, reference
 
 
 class ForwardBackward:
@@ -23,7 +22,7 @@ class ForwardBackward:
         potentials (Potentials): The scores, in any precision.
         """
         self._raw = potentials
-        self._backend = backend_for(potentials)
+        self._backend = backend.backend_for(potentials)
         # The compiled functions read any precision, and sum in float64.
         self._potentials = potentials if self._backend is cpu else potentials.precise()
         self._state, self.log_z = self._backend.forward(self._potentials)
