@@ -72,7 +72,7 @@ def main(
     plot: Annotated[Path | None, typer.Option(help="Image file; needs matplotlib")] = None,
 ) -> None:
     """Time the CRF's log-likelihood with gradient, Viterbi and marginals, and compare with
-    pytorch-crf, a vectorised forward algorithm with autograd and, if it is installed, torch-struct.
+    pytorch-crf, a vectorized forward algorithm with autograd and, if it is installed, torch-struct.
     The options --batch, --length and --tags can be repeated."""
     use_gpu(gpu_id)
     device = torch.device("cpu" if gpu_id < 0 else f"cuda:{gpu_id}")

@@ -83,7 +83,7 @@ class Potentials:
         )
 
     def path_scores(self, tags: Tensor) -> Tensor:
-        """The unnormalised score of each sequence's tags.
+        """The unnormalized score of each sequence's tags.
 
         tags (Tensor): (N,) int64, a tag id for each token.
         RETURNS (Tensor): (B,) float64, 0 for an empty sequence.

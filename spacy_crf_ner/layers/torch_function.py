@@ -1,6 +1,6 @@
 """A torch function as the forward pass of a Thinc layer.
 
-The weights stay Thinc parameters, so Thinc's optimizers, averages and serialisation handle them
+The weights stay Thinc parameters, so Thinc's optimizers, averages and serialization handle them
 like any others, without a torch module, a shim or a pickle.
 """
 

@@ -268,7 +268,7 @@ class CRFEntityRecognizer(TrainablePipe):
     def get_loss(self, examples: Iterable[Example], scores: Scores) -> tuple[float, Scores]:
         """The loss of a batch, averaged over documents, and its gradient.
 
-        The loss is the negative log-likelihood of the gold tags, with missing tags marginalised
+        The loss is the negative log-likelihood of the gold tags, with missing tags marginalized
         (`loss.negative_log_likelihood`). Where there are soft targets, their loss is mixed in
         (`soft_targets.mix_soft_targets`).
 

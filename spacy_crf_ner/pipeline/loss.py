@@ -45,7 +45,7 @@ def negative_log_likelihood(
 ) -> Tensor:
     """The negative log-probability of the known tags of each sequence.
 
-    Unknown tags are marginalised: the probability is that of all tag sequences that agree with the
+    Unknown tags are marginalized: the probability is that of all tag sequences that agree with the
     known tags (Tsuboi et al. 2008, "Training conditional random fields using incomplete
     annotations"). For a span that is known not to be an entity, the negative log-probability that
     it is not one is added.

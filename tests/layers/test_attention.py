@@ -203,7 +203,7 @@ def make_tagger():
     return CRFTagger(tok2vec)
 
 
-def test_weights_survive_serialisation():
+def test_weights_survive_serialization():
     docs = [spacy.blank("zh").make_doc("王明在北京工作")]
     first, second = make_tagger(), make_tagger()
     for seed, model in enumerate((first, second)):

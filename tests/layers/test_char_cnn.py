@@ -126,7 +126,7 @@ def test_nothing_to_embed(words):
     assert backprop(Ys) == []
 
 
-def test_beside_other_features_and_through_serialisation():
+def test_beside_other_features_and_through_serialization():
     def make(seed):
         fix_random_seed(seed)
         embed = concatenate(FeatureEmbed(["NORM"], [8], [100]), CharacterCNN(8))

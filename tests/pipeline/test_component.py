@@ -194,7 +194,7 @@ def test_misaligned_entities_are_missing_and_counted(caplog):
     assert (tags == MISSING).tolist() == [False, False, False, True, False]
 
 
-def test_missing_annotation_is_marginalised():
+def test_missing_annotation_is_marginalized():
     """The loss of a partial tag sequence is that of all full tag sequences that agree with it."""
     nlp = make_trained(steps=3)
     pipe = nlp.get_pipe("crf_ner")

@@ -150,13 +150,13 @@ def _forward(
     if first < stop:
         pairs = _load_pairs(transitions, N_TAGS, BLOCK)  # (from, to)
         score = _load_row(start, 0, N_TAGS, BLOCK) + _load_row(emissions, first, N_TAGS, BLOCK)
-        alpha, step = _normalise(score)
+        alpha, step = _normalize(score)
         _store_row(alphas, first, alpha, N_TAGS, BLOCK)
         total = step.to(tl.float64)
         for token in range(first + 1, stop):
             # Loaded before the sum, so that the two overlap.
             emission = _load_row(emissions, token, N_TAGS, BLOCK)
-            alpha, step = _normalise(_log_sum_exp(alpha[:, None] + pairs) + emission)
+            alpha, step = _normalize(_log_sum_exp(alpha[:, None] + pairs) + emission)
             _store_row(alphas, token, alpha, N_TAGS, BLOCK)
             total += step
         total += _log_sum_exp(alpha + _load_row(end, 0, N_TAGS, BLOCK))
@@ -176,7 +176,7 @@ def _backward(
         _store_row(betas, stop - 1, beta, N_TAGS, BLOCK)
         for token in range(stop - 1, first, -1):
             following = _load_row(emissions, token, N_TAGS, BLOCK) + beta
-            beta, _ = _normalise(_log_sum_exp(following[:, None] + pairs))
+            beta, _ = _normalize(_log_sum_exp(following[:, None] + pairs))
             _store_row(betas, token - 1, beta, N_TAGS, BLOCK)
 
 
@@ -233,7 +233,7 @@ def _log_sum_exp(scores):
 
 
 @triton.jit
-def _normalise(scores):
+def _normalize(scores):
     """Shift a row so that its exp sums to 1, and return the row and the shift."""
     total = _log_sum_exp(scores)
     return scores - total, total

@@ -17,7 +17,7 @@ PAIRS_AT_A_TIME = 4096
 
 
 def forward(p: Potentials) -> tuple[Tensor, Tensor]:
-    """The forward recursion (Rabiner 1989). Each token's row is normalised, so that no precision is
+    """The forward recursion (Rabiner 1989). Each token's row is normalized, so that no precision is
     lost in long sequences.
 
     p (Potentials): The scores.
@@ -46,7 +46,7 @@ def forward(p: Potentials) -> tuple[Tensor, Tensor]:
 
 
 def backward(p: Potentials) -> Tensor:
-    """The backward recursion (Rabiner 1989). Each token's row is normalised.
+    """The backward recursion (Rabiner 1989). Each token's row is normalized.
 
     p (Potentials): The scores.
     RETURNS (Tensor): (N, C) log-sums over all tag sequences after each token, for each tag of the
