@@ -9,6 +9,7 @@ import spacy
 from spacy.tokens import DocBin
 
 from spacy_crf_ner.evaluation.evaluate import evaluate
+from spacy_crf_ner.evaluation.examples import read_examples
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,7 +33,8 @@ def badou(corpora, tmp_path_factory):
 
 @pytest.mark.slow
 def test_better_than_the_scripts_it_replaces(badou):
-    scores = evaluate(spacy.load(badou / "model-best"), badou / "test.spacy")
+    nlp = spacy.load(badou / "model-best")
+    scores = evaluate(nlp, read_examples(nlp, badou / "test.spacy"))
     assert scores["ents_f"] > 0.68
     assert scores["ents_macro_f"] > 0.66
 

@@ -7,7 +7,7 @@ from spacy_crf_ner import doctor
 CHECKS = {
     doctor._check_cupy: "computes",
     doctor._check_exchange: "both ways",
-    doctor._check_triton: "launches",
+    doctor._check_triton: "runs",
     doctor._check_training: "learns",
 }
 

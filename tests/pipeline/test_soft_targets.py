@@ -171,7 +171,7 @@ def test_what_does_not_fit_is_an_error(teacher):
     with pytest.raises(ValueError, match="scheme is BIOES, the student's is BIO"):
         losses_of(make_student(tag_scheme="BIO")[1], examples)
     examples[0].reference.user_data[KEY] = examples[1].reference.user_data[KEY]
-    with pytest.raises(ValueError, match="of 5 tokens, but the document has 7: .王明在"):
+    with pytest.raises(ValueError, match="for 5 tokens, but the document has 7: .王明在"):
         losses_of(nlp.get_pipe("crf_ner"), examples)
     with pytest.raises(ValueError, match="scheme is BIOES, the student's is BIO"):
         list(annotate([teacher], unlabelled(nlp), TagSet(tuple(LABELS), "BIO"), 0.5))
