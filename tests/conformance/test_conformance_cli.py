@@ -142,7 +142,7 @@ def test_init_labels(shipped, overrides, folder):
 
 
 def test_a_pipeline_of_a_shipped_config_is_trained_on(shipped, overrides, folder):
-    """By `nlp.update` alone, which steps on no schedule: the learn rate begins above 0."""
+    """By `nlp.update` alone, which steps on no schedule: the learning rate begins above 0."""
     run("init", "nlp", shipped, folder / "pipeline", *overrides)
     nlp = spacy.load(folder / "pipeline")
     optimizer = nlp.resume_training()
@@ -223,6 +223,8 @@ def test_evaluate_per_component(path, corpus, name, folder):
     assert srsly.read_json(folder / "scores.json")[name]["ents_f"] == 1.0
 
 
+# What spaCy says of the sentence without entities.
+@pytest.mark.filterwarnings("ignore:.*W006:UserWarning")
 def test_evaluate_with_pictures(path, corpus, kind, folder):
     """As it is: spaCy draws entities only if a component's factory is called `ner`."""
     (folder / "pictures").mkdir()

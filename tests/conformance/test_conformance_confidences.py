@@ -54,6 +54,8 @@ def test_two_processes(nlp, doc):
     assert scores(docs[0]) == pytest.approx(scores(doc), abs=1e-5)
 
 
+# spaCy leaves the encoder's output out of what it merges, and says so.
+@pytest.mark.filterwarnings("ignore:.*W101:UserWarning")
 def test_documents_in_one(nlp, doc):
     """spaCy's from_docs makes span groups anew, without attributes."""
     other = nlp(TEXTS[1])

@@ -38,7 +38,7 @@ def noisy_examples(nlp, share, seed):
     return make_examples(nlp, train)
 
 
-def test_the_temperature_of_a_component_that_is_too_sure():
+def test_the_temperature_of_an_overconfident_component():
     nlp = make_trained()
     pipe = nlp.get_pipe("crf_ner")
     examples = noisy_examples(nlp, 0.7, seed=1)

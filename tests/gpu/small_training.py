@@ -35,7 +35,7 @@ def train_small(name: str, folder: Path, *, steps: int, learn_rate: float) -> Pa
     name (str): The config.
     folder (Path): Where to write.
     steps (int): How many steps.
-    learn_rate (float): The learn rate.
+    learn_rate (float): The learning rate.
     RETURNS (Path): The pipeline that was saved.
     """
     config = small_config(name, folder)

@@ -5,7 +5,7 @@ import spacy
 from small_training import SENTENCES, confidences_in, entities_in, train_small
 from thinc.api import use_ops
 
-# A config, and steps and a learn rate with which it finds something.
+# A config, and steps and a learning rate with which it finds something.
 CONFIGS = [
     ("bilstm", 2, 0.02),
     ("bilstm_words", 2, 0.02),

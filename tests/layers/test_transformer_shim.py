@@ -117,11 +117,11 @@ def test_gradients_of_several_batches_add_up(bert):
     assert not gradients(pipe)
 
 
-def test_each_layer_has_its_own_learn_rate(bert):
+def test_each_layer_has_its_own_learning_rate(bert):
     pipe, docs = make_pipe(bert, layer_decay=0.5)
     before = weights(pipe)
     backpropagate(pipe, docs)
-    # Adam's first step is as long as the learn rate.
+    # Adam's first step is as long as the learning rate.
     pipe.finish_update(Adam(0.01, L2=0.0, grad_clip=0.0))
     assert moved(pipe, before) == {
         "embeddings": pytest.approx(0.0025, rel=1e-2),

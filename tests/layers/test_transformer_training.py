@@ -78,7 +78,7 @@ def test_configs_train_store_and_load(tmp_path, bert, name):
     before = {key: p.detach().clone() for key, p in encoder.named_parameters()}
     (tmp_path / "output").mkdir()
     nlp, _ = train(nlp, tmp_path / "output")
-    # The second step is the first one with a learn rate above 0.
+    # The second step is the first one with a learning rate above 0.
     changed = [key for key, p in encoder.named_parameters() if not before[key].equal(p)]
     assert len([key for key in before if "pooler" not in key]) == len(changed)
     loaded = spacy.load(tmp_path / "output" / "model-last")

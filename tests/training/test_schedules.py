@@ -1,4 +1,4 @@
-"""The learn rate over a training."""
+"""The learning rate over a training."""
 
 from itertools import islice
 
