@@ -72,8 +72,8 @@ def test_a_student_learns_from_labelled_and_raw_texts(teachers, files):
     path = files / "output" / "distilled.spacy"
     reader = {"@readers": "spacy_crf_ner.DistilledCorpus.v1", "path": str(path)}
     assert nlp.config["corpora"]["train"] == reader
-    lessons = [read_soft_targets(eg.reference) for eg in distilled_corpus(path)(nlp)]
-    assert [lesson.weight for lesson in lessons] == [0.25, 1, 1, 1, 1]
+    targets = [read_soft_targets(eg.reference) for eg in distilled_corpus(path)(nlp)]
+    assert [each.weight for each in targets] == [0.25, 1, 1, 1, 1]
     assert not any(eg.predicted.user_data for eg in distilled_corpus(path)(nlp))
 
 
