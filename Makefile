@@ -4,8 +4,6 @@ PYTHON ?= python3
 CORPUS ?= demo
 # The folder that contains $(CORPUS). The published corpora are downloaded to assets.
 CORPORA ?= assets
-# documents: all sentences from one -DOCSTART- line to the next are one document.
-UNIT ?= sentences
 # For characters or for words as tokens, see configs/.
 CONFIG ?= $(if $(filter zh,$(LANGUAGE)),bilstm,bilstm_words)
 # A word2vec text file, if there is one.
@@ -42,7 +40,7 @@ INSTALLED_DOCS := $(VENV)/.installed-docs
 PACKAGE := $(LANGUAGE)_$(NAME)
 WHEEL := packages/$(PACKAGE)-$(VERSION)/dist/$(PACKAGE)-$(VERSION)-py3-none-any.whl
 VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
-VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.unit $(UNIT) --vars.config $(CONFIG) \
+VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.config $(CONFIG) \
 	--vars.max_steps $(STEPS) --vars.seed $(SEED) --vars.gpu_id $(GPU) --vars.lang $(LANGUAGE) \
 	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null) \
 	--vars.encoder $(ENCODER) --vars.precision $(PRECISION)

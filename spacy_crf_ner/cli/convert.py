@@ -31,14 +31,6 @@ def convert_cli(
         typer.Option(min=0.0, max=1.0, help="Share of train that becomes dev if there is no dev"),
     ] = 0.1,
     seed: Annotated[int, typer.Option(help="Seed of that split")] = 0,
-    documents: Annotated[
-        bool,
-        typer.Option(
-            "--documents/--sentences",
-            help="What a document is in column files: all sentences from one -DOCSTART- line to "
-            "the next, or each sentence",
-        ),
-    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if anything has to be repaired or skipped")
     ] = False,
@@ -58,7 +50,6 @@ def convert_cli(
             spacy.blank(lang),
             split=split,
             seed=seed,
-            documents=documents,
             # None: a bar only if stderr is a terminal.
             progress=lambda records: tqdm(records, unit="docs", leave=False, disable=None),
         )

@@ -27,14 +27,12 @@ _SEPARATOR = re.compile(r" *\t *| +")
 
 @dataclass
 class Sentence:
-    """Tokens and their tags as in a file: one per line, starting at `line`. The first sentence of a
-    file or after a `-DOCSTART-` line opens a document."""
+    """Tokens and their tags as in a file: one per line, starting at `line`."""
 
     path: str | Path
     line: int
     tokens: list[str]
     tags: list[str]
-    opens: bool
 
 
 def count_docstarts(lines: Iterable[str]) -> int:
@@ -55,14 +53,13 @@ def read_sentences(path: str | Path, lines: list[str]) -> Iterator[Sentence]:
     RAISES: CorpusError if a line has fewer than two columns, or not as many as the first.
     """
     width = 0
-    sentence = Sentence(path, 1, [], [], opens=True)
+    sentence = Sentence(path, 1, [], [])
     for number, line in enumerate(lines, 1):
         line = line.rstrip(" \t")
         if not line or line.startswith(DOCSTART):
-            opens = line.startswith(DOCSTART) or (sentence.opens and not sentence.tokens)
             if sentence.tokens:
                 yield sentence
-            sentence = Sentence(path, number + 1, [], [], opens)
+            sentence = Sentence(path, number + 1, [], [])
             continue
         columns = _SEPARATOR.split(line)
         width = width or len(columns)

@@ -42,7 +42,6 @@ def load_conversion(
     *,
     split: float = 0.1,
     seed: int = 0,
-    documents: bool = False,
     progress: Callable[[list[Record]], Iterable[Record]] = iter,
 ) -> Conversion:
     """Read and check a corpus, and plan the output files. Nothing is written.
@@ -52,8 +51,6 @@ def load_conversion(
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
     split (float): The share of the training set that becomes the dev set if there is none.
     seed (int): The seed of that split.
-    documents (bool): Whether all sentences of a column file from one `-DOCSTART-` line to the next
-        are one document. If not, each sentence is one.
     progress (Callable[[list[Record]], Iterable[Record]]): Given a set's records, shows progress
         over them.
     RETURNS (Conversion): What to write.
@@ -61,11 +58,11 @@ def load_conversion(
     """
     if output.suffix == ".spacy":
         found = find_files(inputs, output.name)
-        corpus = read_corpus(found.sets, nlp, progress, documents=documents)
+        corpus = read_corpus(found.sets, nlp, progress)
         docs = corpus.sets[output.name].docs
         return Conversion(corpus.sets, {output: docs}, corpus.scheme, found.ignored, [])
     found = find_sets(inputs)
-    corpus = read_corpus(found.sets, nlp, progress, documents=documents)
+    corpus = read_corpus(found.sets, nlp, progress)
     require_known_labels(corpus.sets)
     sets = corpus.sets
     remarks = []

@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 
 from ..util import CorpusError, read_lines
 from .cluener import read_cluener
-from .columns import DOCSTART, Sentence, count_docstarts, find_scheme, read_sentences, to_record
+from .columns import Sentence, count_docstarts, find_scheme, read_sentences, to_record
 from .docbin import to_doc
 from .record import Note, Record
 
@@ -82,8 +82,6 @@ def read_corpus(
     files: dict[str, list[Path]],
     nlp: Language,
     progress: Callable[[list[Record]], Iterable[Record]] = iter,
-    *,
-    documents: bool = False,
 ) -> Corpus:
     """Read a corpus. One tag scheme is detected for all of its column files.
 
@@ -91,8 +89,6 @@ def read_corpus(
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
     progress (Callable[[list[Record]], Iterable[Record]]): Given a set's records, shows progress
         over them.
-    documents (bool): Whether all sentences of a column file from one `-DOCSTART-` line to the next
-        are one document. If not, each sentence is one.
     RETURNS (Corpus): The corpus.
     RAISES: CorpusError if a file can't be read in its format, if an annotated set or the set
         "train" has no entities, or if `documents` is set and a column file has no `-DOCSTART-`
@@ -107,30 +103,16 @@ def read_corpus(
                 read[name].extend(read_cluener(path, lines))
             else:
                 read[name].extend(read_sentences(path, lines))
-                docstarts = count_docstarts(lines)
-                if not documents:
-                    corpus.sets[name].docstarts += docstarts
-                elif not docstarts:
-                    raise CorpusError(
-                        f"there is no {DOCSTART} line, so all of it would be one document. "
-                        "Convert the corpus by sentences.",
-                        path,
-                    )
+                corpus.sets[name].docstarts += count_docstarts(lines)
     sentences = [item for items in read.values() for item in items if isinstance(item, Sentence)]
     if sentences:
         corpus.scheme = find_scheme(sentences)
     for name, items in read.items():
-        records: list[Record] = []
-        for item in items:
-            if isinstance(item, Sentence):
-                # Where there are sentences, there is a scheme.
-                record = to_record(item, cast(str, corpus.scheme))
-            else:
-                record = item
-            if documents and isinstance(item, Sentence) and not item.opens:
-                records[-1].append(record)
-            else:
-                records.append(record)
+        records = [
+            # Where there are sentences, there is a scheme.
+            to_record(item, cast(str, corpus.scheme)) if isinstance(item, Sentence) else item
+            for item in items
+        ]
         corpus.sets[name].documents = [
             Document(record, to_doc(record, nlp)) for record in progress(records)
         ]

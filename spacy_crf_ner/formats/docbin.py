@@ -68,5 +68,5 @@ def _tokenize(record: Record, nlp: Language) -> Doc:
     # Unknown spaces tell spaCy's Corpus to keep these tokens instead of tokenizing a text that
     # was never written like this.
     spaces = [False] * len(record.text) if nlp.lang in UNSPACED_LANGS else None
-    starts: list[bool | int | None] = [i in record.sentences for i in range(len(record.text))]
+    starts: list[bool | int | None] = [i == 0 for i in range(len(record.text))]
     return Doc(nlp.vocab, words=record.text, spaces=spaces, sent_starts=starts)

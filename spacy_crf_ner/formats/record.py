@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from ..tags import Span
 
@@ -39,8 +39,6 @@ class Record:
     path (str | Path): The file it was read from.
     line (int): Its line in the file, from 1. Tokens have a line each; this is the first one's.
     notes (list[Note]): The repairs and skips.
-    sentences (dict[int, int]): The start of each sentence, and its line in the file. A text that
-        isn't tokenized is one sentence.
     """
 
     text: str | list[str]
@@ -48,10 +46,6 @@ class Record:
     path: str | Path
     line: int
     notes: list[Note] = field(default_factory=list)
-    sentences: dict[int, int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.sentences = {0: self.line}
 
     def line_of(self, offset: int) -> int:
         """The line in the file of a token, or of the text.
@@ -59,10 +53,7 @@ class Record:
         offset (int): An offset into `text`.
         RETURNS (int): The line, from 1.
         """
-        if isinstance(self.text, str):
-            return self.line
-        start = max(start for start in self.sentences if start <= offset)
-        return self.sentences[start] + offset - start
+        return self.line if isinstance(self.text, str) else self.line + offset
 
     def note(self, kind: str, detail: str, offset: int = 0) -> None:
         """Add a note.
@@ -72,19 +63,6 @@ class Record:
         offset (int): The position in `text`.
         """
         self.notes.append(Note(kind, self.path, self.line_of(offset), detail))
-
-    def append(self, other: "Record") -> None:
-        """Add the sentences of another record of tokens, and its notes.
-
-        other (Record): The record, of the same file.
-        """
-        n = len(self.text)
-        # Records of tokens are annotated, and their text is a list.
-        cast(list[str], self.text).extend(other.text)
-        spans, more = cast(list[Span], self.spans), cast(list[Span], other.spans)
-        spans += [(start + n, end + n, label) for start, end, label in more]
-        self.sentences.update((start + n, line) for start, line in other.sentences.items())
-        self.notes += other.notes
 
     def show(self, span: Span) -> str:
         """Write a span for a reader, e.g. "'北京' [0, 2) LOC"."""

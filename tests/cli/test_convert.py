@@ -233,35 +233,6 @@ def test_docstarts_are_no_repair(tmp_path):
     assert convert(tmp_path / "a", tmp_path / "a.spacy", "--strict").exit_code == 0
 
 
-def test_documents_of_several_sentences(tmp_path):
-    start = "-DOCSTART- O\n\n"
-    source = put(
-        tmp_path / "in",
-        train=start + 2 * BIO + start + start + BIO + "大 O\n京 I-LOC\n",
-        dev__json=JSON,
-        test=BIO + start + BIO,
-    )
-    result = convert(source, tmp_path / "out", "--documents", "-V")
-    assert result.exit_code == 0, result.output
-    train = docs_of(tmp_path / "out" / "train.spacy")
-    assert [len(list(doc.sents)) for doc in train] == [4, 3]
-    assert [len(doc.ents) for doc in train] == [4, 3]
-    assert len(docs_of(tmp_path / "out" / "test.spacy")) == 2
-    assert "train, line 29: repaired: illegal tag" in result.output
-    assert "-DOCSTART-" not in result.output
-    sentences = convert(source, tmp_path / "sentences", "--sentences")
-    assert sentences.exit_code == 0
-    assert len(docs_of(tmp_path / "sentences" / "train.spacy")) == 7
-
-
-def test_documents_that_nothing_tells_apart_are_an_error(tmp_path):
-    put(tmp_path, a=BIO)
-    result = convert(tmp_path / "a", tmp_path / "a.spacy", "--documents")
-    assert result.exit_code == 1
-    assert "a: there is no -DOCSTART- line" in result.output
-    assert "by sentences" in result.output
-
-
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [

@@ -124,17 +124,14 @@ def test_elsewhere_spaces_are_unknown_so_that_training_keeps_the_tokens(lang, tm
 
 
 @pytest.mark.parametrize("nlp", [ZH, EN])
-def test_sentences_of_a_document(nlp):
-    record = Record(["北", "京"], [(0, 2, "LOC")], "a", 3)
-    record.append(Record(["大"], [], "a", 6))
-    other = Record(["上", "海", "人"], [(0, 2, "LOC")], "a", 9)
-    other.note(BLANK_TOKEN, "", 1)
-    record.append(other)
-    assert [record.line_of(i) for i in range(6)] == [3, 4, 6, 9, 10, 11]
-    assert [note.line for note in record.notes] == [10]
+def test_a_document_of_tokens_is_one_sentence(nlp):
+    record = Record(["北", "京", "大"], [(0, 2, "LOC")], "a", 3)
+    record.note(BLANK_TOKEN, "", 1)
+    assert [record.line_of(i) for i in range(3)] == [3, 4, 5]
+    assert [note.line for note in record.notes] == [4]
     doc = to_doc(record, nlp)
-    assert ents_of(doc) == [(0, 2, "LOC"), (3, 5, "LOC")]
-    assert [(sent.start, sent.end) for sent in doc.sents] == [(0, 2), (2, 3), (3, 6)]
+    assert ents_of(doc) == [(0, 2, "LOC")]
+    assert [(sent.start, sent.end) for sent in doc.sents] == [(0, 3)]
 
 
 def test_all_files_are_written_or_none(tmp_path):
