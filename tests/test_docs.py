@@ -174,6 +174,7 @@ def test_every_block_is_run_or_says_why_not(block):
     assert block.reason or block.language in ("python", "bash", "ini", "json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages_that_run("python"))
 def test_python_runs(page, work, site, monkeypatch):
     monkeypatch.chdir(work)

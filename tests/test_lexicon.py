@@ -154,6 +154,7 @@ def test_bad_files_are_named(tmp_path):
         list(read_gazetteer(write(tmp_path / "blank.txt", "", " ")))
 
 
+@pytest.mark.slow
 def test_jieba_and_gazetteers_become_one_lexicon(tmp_path):
     pytest.importorskip("jieba")
     path = write(tmp_path / "PLACE.txt", "北京")
@@ -168,6 +169,7 @@ def test_jieba_and_gazetteers_become_one_lexicon(tmp_path):
     assert (last > first).all()  # jieba's single characters are left out
 
 
+@pytest.mark.slow
 def test_sources_are_noted_once(tmp_path):
     path = write(tmp_path / "PLACE.txt", "北京")
     nlp = spacy.blank("zh")

@@ -326,6 +326,7 @@ def test_what_cannot_be_found_or_made_is_an_error(tmp_path, monkeypatch, args, e
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+@pytest.mark.slow
 def test_real_corpora_in_folders(corpora, tmp_path):
     result = convert(corpora / "badou", tmp_path / "out", "--strict")
     assert result.exit_code == 0, result.output

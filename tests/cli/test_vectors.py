@@ -14,6 +14,7 @@ def vectors(*args):
     return CliRunner().invoke(app, ["vectors", *map(str, args)])
 
 
+@pytest.mark.slow
 def test_of_an_encoder(tmp_path):
     make_bert(tmp_path / "bert")
     output = tmp_path / "new" / "bert.vec"

@@ -29,6 +29,8 @@ ENGLISH = [
     ("It rains .", []),
 ]
 
+# They train, build and start processes.
+pytestmark = pytest.mark.slow
 # Two commands open files that they never close.
 spacy_leaves_files_open = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 

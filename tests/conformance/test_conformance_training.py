@@ -22,6 +22,8 @@ from spacy.language import Language
 from spacy.training import Example
 from util import ents_of, make_examples
 
+pytestmark = pytest.mark.slow
+
 # With a label that the trained pipelines do not know.
 NEW_TEXT, NEW_ENTS = "好的大学有工作", [(0, 4, "ORG")]
 NEW = [(NEW_TEXT, NEW_ENTS)]

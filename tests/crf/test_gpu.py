@@ -73,6 +73,7 @@ def test_like_the_reference(n_tags):
     check(make_potentials(n_tags))
 
 
+@pytest.mark.slow
 def test_double_precision():
     check(make_potentials(5).map(torch.Tensor.double))
 
@@ -143,7 +144,7 @@ def test_nothing_possible():
     assert all(torch.isfinite(result).all() for result in (alphas, log_z, betas))
 
 
-@pytest.mark.parametrize("scale", [1e4, 0.0])
+@pytest.mark.parametrize("scale", [slow(1e4), slow(0.0)])
 def test_large_and_equal_scores(scale):
     p = make_potentials(5, scale=scale)
     check(p)
@@ -152,7 +153,7 @@ def test_large_and_equal_scores(scale):
         assert tags.unique().tolist() == [0]
 
 
-@pytest.mark.parametrize("shift", [1e4, slow(-1e4)])
+@pytest.mark.parametrize("shift", [slow(1e4), slow(-1e4)])
 def test_scores_far_from_zero(shift):
     p = make_potentials(5)
     check(replace(p, emissions=p.emissions + shift, transitions=p.transitions - shift))
@@ -164,12 +165,14 @@ def test_a_long_sequence_is_precise():
     check(replace(p, emissions=p.emissions + 1e4))
 
 
+@pytest.mark.slow
 def test_equal_scores_give_the_lowest_tag():
     generator = torch.Generator().manual_seed(0)
     p = make_potentials(17, lengths=[20])
     check(p.map(lambda scores: torch.randint(2, scores.shape, generator=generator).float()))
 
 
+@pytest.mark.slow
 def test_scores_that_are_not_contiguous():
     p = make_potentials(5)
     emissions = torch.stack([p.emissions, p.emissions + 1], dim=2)[..., 0]

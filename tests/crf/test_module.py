@@ -177,6 +177,7 @@ def test_compiled_decoding_equals_eager(graphs):
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_compiled_with_aot_autograd_equals_eager():
     torch.compiler.reset()
     tagger, batch = Tagger(), make_input(0)

@@ -19,7 +19,11 @@ def count_ents(docs):
     return Counter(ent.label_ for doc in docs for ent in doc.ents)
 
 
-@pytest.mark.parametrize(("name", "overlaps"), [("train", 2), ("dev", 0)])
+def large(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("name", "overlaps"), [large("train", 2), ("dev", 0)])
 def test_cluener(corpora, name, overlaps):
     path = corpora / "cluener" / f"{name}.json"
     entries = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
@@ -42,15 +46,15 @@ def test_cluener(corpora, name, overlaps):
 @pytest.mark.parametrize(
     ("name", "lang", "scheme"),
     [
-        ("badou/train", "zh", "BIO"),
+        large("badou/train", "zh", "BIO"),
         ("badou/dev", "zh", "BIO"),
         ("badou/test", "zh", "BIO"),
-        ("chisiec/train.txt", "zh", "BIOES"),
+        large("chisiec/train.txt", "zh", "BIOES"),
         ("chisiec/dev.txt", "zh", "BIOES"),
         ("chisiec/test.txt", "zh", "BIOES"),
-        ("conll2003/train.txt", "en", "BIO"),
-        ("conll2003/valid.txt", "en", "BIO"),
-        ("conll2003/test.txt", "en", "BIO"),
+        large("conll2003/train.txt", "en", "BIO"),
+        large("conll2003/valid.txt", "en", "BIO"),
+        large("conll2003/test.txt", "en", "BIO"),
     ],
 )
 def test_columns(corpora, name, lang, scheme):

@@ -195,6 +195,7 @@ def test_encoders_like_published_ones(tmp_path, published):
     assert (upper == lower) == settings.get("lower", False)
 
 
+@pytest.mark.slow
 def test_a_real_encoder_has_a_piece_for_each_character():
     if not REAL.is_dir():
         pytest.skip(f"needs what is not at {REAL}")

@@ -187,6 +187,7 @@ def test_one_span_for_each_window(pipe):
         assert len(doc._.trf_data.align.lengths) == len(doc)
 
 
+@pytest.mark.slow
 def test_a_window_within_a_word(folder):
     name = make_encoder(folder / "within", lower=False)
     pipe = add_transformer(spacy.blank("en"), name)

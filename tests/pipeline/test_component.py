@@ -50,6 +50,7 @@ def test_overfits(tag_scheme, tok2vec):
     assert scores["ents_f"] == scores["ents_macro_f"] == 1.0
 
 
+@pytest.mark.slow
 def test_default_model_overfits():
     fix_random_seed(0)
     nlp = spacy.blank("zh")

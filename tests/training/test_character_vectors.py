@@ -140,6 +140,7 @@ def test_a_missing_folder_is_not_looked_for_on_the_hub(name):
         from_encoder(name, 3)
 
 
+@pytest.mark.slow
 def test_a_real_encoder_gives_the_vectors_made_of_it_before(e5):
     folder, path = e5
     tokens, array = from_encoder(str(folder), 100)
@@ -180,6 +181,7 @@ def test_what_occurs_alike_is_alike(tmp_path):
     assert cosines[:5, :5].min() > cosines[:5, 5:].max()
 
 
+@pytest.mark.slow
 def test_the_seed_decides(text):
     pytest.importorskip("gensim", reason="needs the extra 'vectors'")
     first, again, other = (from_text(text, 8, seed=seed)[1] for seed in (0, 0, 1))
