@@ -27,6 +27,7 @@ def test_table_and_picture(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_pipelines_side_by_side(tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("王明在北京\n\n上海\n", encoding="utf8")

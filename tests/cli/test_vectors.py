@@ -59,6 +59,7 @@ def test_texts_that_cannot_be_used(tmp_path, monkeypatch, source, options, expec
     assert sorted(os.listdir(tmp_path)) == before
 
 
+@pytest.mark.slow
 def test_encoders_that_cannot_be_used(tmp_path):
     make_bert(tmp_path / "bert")
     result = vectors(tmp_path / "bert", tmp_path / "a.vec", "--width", 100)

@@ -154,6 +154,7 @@ def graphs():
     torch.compiler.reset()
 
 
+@pytest.mark.slow
 def test_compiled_training_equals_eager(graphs):
     found, backend = graphs
     tagger = Tagger()
@@ -167,6 +168,7 @@ def test_compiled_training_equals_eager(graphs):
     assert len(found) == 2
 
 
+@pytest.mark.slow
 def test_compiled_decoding_equals_eager(graphs):
     found, backend = graphs
     tagger = Tagger()
@@ -188,6 +190,7 @@ def test_compiled_with_aot_autograd_equals_eager():
         assert torch.allclose(mine, reference, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bad_input_is_refused_when_compiled(graphs):
     tagger = Tagger()
     vectors, tags, mask = make_input(0)
