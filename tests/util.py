@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import numpy as np
 import spacy
 from spacy.training import Example
 from thinc.api import Config, fix_random_seed
@@ -92,3 +93,16 @@ def make_trained(steps=30, *, tok2vec=False, tag_scheme="BIOES", **config):
 def ents_of(doc):
     """A document's entities as (first character, one past the last, label)."""
     return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+
+
+def numeric_gradient(pipe, examples, scores, part, step=1e-2):
+    """The gradient of a component's loss by one part of the scores, by central differences."""
+    gradient = np.zeros_like(scores[part])
+    for i in np.ndindex(gradient.shape):
+        losses = []
+        for sign in (1, -1):
+            moved = [np.array(x, copy=True) for x in scores]
+            moved[part][i] += sign * step
+            losses.append(pipe.get_loss(examples, type(scores)(*moved))[0])
+        gradient[i] = (losses[0] - losses[1]) / (2 * step)
+    return gradient

@@ -12,6 +12,12 @@ TAG_SETS = [TagSet(tuple("AB"[:n]), scheme) for scheme in ("BIO", "BIOES") for n
 TAG_SETS = [tag_set for tag_set in TAG_SETS if len(tag_set) <= 5]
 
 
+def name_of(case):
+    """The name of a case, which is a number of tags and a tag set, or None for all sequences."""
+    n_tags, tag_set = case
+    return f"{n_tags}-{tag_set.scheme if tag_set else 'all'}"
+
+
 def make_potentials(n_tags, lengths=LENGTHS, dtype=torch.float64, seed=0):
     """Random scores, without constraints."""
     generator = torch.Generator().manual_seed(seed)

@@ -6,16 +6,11 @@ from itertools import pairwise
 
 import pytest
 import torch
-from enumeration import LENGTHS, TAG_SETS, make_potentials, masks_of, probabilities
+from enumeration import LENGTHS, TAG_SETS, make_potentials, masks_of, name_of, probabilities
 
 from spacy_crf_ner.crf import Potentials, cross_entropy, expectations, log_likelihood
 
 CASES = [(3, None), *((len(tag_set), tag_set) for tag_set in TAG_SETS)]
-
-
-def name_of(case):
-    n_tags, tag_set = case
-    return f"{n_tags}-{tag_set.scheme if tag_set else 'all'}"
 
 
 @pytest.fixture(scope="module", params=CASES, ids=name_of)

@@ -2,17 +2,12 @@
 
 import pytest
 import torch
-from enumeration import TAG_SETS, make_potentials, masks_of, probabilities
+from enumeration import TAG_SETS, make_potentials, masks_of, name_of, probabilities
 
 from spacy_crf_ner.crf import Posterior, k_best_tags, minimum_risk_tags
 
 CASES = [(n, None) for n in range(1, 6)] + [(len(tag_set), tag_set) for tag_set in TAG_SETS]
 LENGTHS = [3, 0, 5, 1, 2, 0, 4]
-
-
-def name_of(case):
-    n_tags, tag_set = case
-    return f"{n_tags}-{tag_set.scheme if tag_set else 'all'}"
 
 
 @pytest.fixture(scope="module", params=CASES, ids=name_of)
