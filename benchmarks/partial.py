@@ -13,7 +13,7 @@ from wasabi import msg
 
 from spacy_crf_ner.evaluation.evaluate import evaluate
 from spacy_crf_ner.evaluation.examples import read_examples
-from spacy_crf_ner.formats.docbin import write_docbins
+from spacy_crf_ner.formats.write import write_docbins
 
 MISSING, OUTSIDE = "marked as missing", "taken as O"
 

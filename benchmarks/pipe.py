@@ -14,9 +14,10 @@ from wasabi import msg
 
 from spacy_crf_ner.cli.errors import exit_with
 from spacy_crf_ner.cli.gpu import GpuId, use_gpu
+from spacy_crf_ner.formats.source import Source
 from spacy_crf_ner.formats.text import read_texts
 from spacy_crf_ner.pipeline.component import crf_pipes
-from spacy_crf_ner.util import CorpusError, read_lines
+from spacy_crf_ner.util import CorpusError
 
 from .report import machine
 from .timing import take_turns
@@ -42,7 +43,7 @@ def main(
     """Time nlp.pipe of several pipelines, in turns, on the same texts. A pipeline with a crf_ner is
     also timed with confidences."""
     try:
-        texts = list(read_texts(source, read_lines(source)))[: limit or None]
+        texts = list(read_texts(Source.open(source)))[: limit or None]
     except (CorpusError, OSError) as error:
         exit_with(error)
     use_gpu(gpu_id)

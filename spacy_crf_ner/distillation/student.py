@@ -12,10 +12,11 @@ from spacy.training.initialize import init_nlp
 from spacy.util import minibatch, registry, resolve_dot_names, set_dot_to_object
 from thinc.api import Config
 
+from ..formats.source import Source
 from ..formats.text import read_texts
 from ..pipeline.gold import survey_gold
 from ..pipeline.soft_targets import tag_order
-from ..util import CorpusError, read_lines, replacing
+from ..util import CorpusError, replacing
 from .teacher import annotate, is_labelled, recognizer_of, run_before_recognizer
 from .warm_start import take_embeddings, take_encoder
 
@@ -131,7 +132,7 @@ def read_unlabelled(path: Path, nlp: Language) -> list[Doc]:
     RAISES: CorpusError if the file cannot be read.
     """
     if path.suffix != ".spacy":
-        return [nlp.make_doc(text) for text in read_texts(path, read_lines(path))]
+        return [nlp.make_doc(text) for text in read_texts(Source.open(path))]
     if not path.is_file():
         raise CorpusError("there is no such file. Check the path.", path)
     return [eg.predicted for eg in Corpus(path)(nlp)]

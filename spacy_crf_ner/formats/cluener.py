@@ -3,7 +3,6 @@ in characters, the end inclusive (Xu et al. 2020, "CLUENER2020"). A document wit
 unannotated: its entities are unknown, which is different from having none.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,66 +10,32 @@ from typing import Any
 from spacy.tokens import Doc
 
 from ..tags import Span
-from ..util import CorpusError, replacing
+from ..util import CorpusError
+from .format import MISSING, TOKENS, Format, Predictions, is_annotated
+from .json_lines import write_json_lines
 from .record import Record
+from .source import Source
 
 _SHAPE = '{"text": "...", "label": {"TYPE": {"MENTION": [[START, END], ...]}}}'
 
 
-def read_cluener(path: str | Path, lines: list[str]) -> Iterator[Record]:
+def recognizes(source: Source) -> bool:
+    """Whether a file is in CLUENER's format: any JSON that no other format recognizes."""
+    return source.is_json
+
+
+def read(source: Source) -> Iterator[Record]:
     """Read JSON lines.
 
-    path (str | Path): The file, for errors and notes.
-    lines (list[str]): Its lines. Blank ones are skipped.
+    source (Source): The file.
     YIELDS (Record): One record per line.
     RAISES: CorpusError if a line isn't JSON, doesn't have CLUENER's structure, or has a mention
         that differs from the text at its offsets.
     """
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            entry = parse_line(path, number, line)
-            spans = _read_spans(path, number, entry) if "label" in entry else None
-            yield Record(entry["text"], spans, path, number)
-
-
-def parse_line(path: str | Path, number: int, line: str) -> dict[str, Any]:
-    """Read a JSON line, and check its "text" but not its "label".
-
-    path (str | Path): The file, for errors.
-    number (int): The line's number in it.
-    line (str): The line.
-    RETURNS (dict[str, Any]): The JSON object.
-    RAISES: CorpusError if it isn't a JSON object with a "text".
-    """
-    try:
-        entry = json.loads(line, object_pairs_hook=_unique_keys)
-    except json.JSONDecodeError as error:
-        raise CorpusError(
-            f"not a JSON object ({error.msg} at column {error.colno}). Write each document on a "
-            "line of its own, e.g. with `jq -c`.",
-            path,
-            number,
-        ) from None
-    except ValueError as error:
-        raise CorpusError(f"{error} Merge the two.", path, number) from None
-    if not isinstance(entry, dict):
-        raise CorpusError(
-            f"a JSON {type(entry).__name__}, not an object. Write each document on a line of its "
-            "own, e.g. with `jq -c '.[]'`.",
-            path,
-            number,
-        )
-    text = entry.get("text")
-    if not isinstance(text, str):
-        what = "'text' is not a string" if "text" in entry else "there is no 'text'"
-        raise CorpusError(f"{what}. Expected {_SHAPE}.", path, number)
-    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise CorpusError(
-            "'text' contains half of a surrogate pair, which is not a character. Remove it.",
-            path,
-            number,
-        )
-    return entry
+    for line, entry in source.objects:
+        text = source.text_of(entry, "text", line, _SHAPE)
+        spans = _read_spans(source.path, line, entry) if "label" in entry else None
+        yield Record(text, spans, source.path, line)
 
 
 def to_cluener(doc: Doc) -> dict[str, Any]:
@@ -79,6 +44,8 @@ def to_cluener(doc: Doc) -> dict[str, Any]:
     doc (Doc): The doc.
     RETURNS (dict[str, Any]): The JSON object.
     """
+    if not is_annotated(doc):
+        return {"text": doc.text}
     label: dict[str, dict[str, list[list[int]]]] = {}
     for ent in doc.ents:
         places = label.setdefault(ent.label_, {}).setdefault(ent.text, [])
@@ -86,27 +53,14 @@ def to_cluener(doc: Doc) -> dict[str, Any]:
     return {"text": doc.text, "label": label}
 
 
-def write_cluener(path: Path, docs: Iterable[Doc]) -> None:
-    """Write docs as JSON lines. On failure, no file is written.
+def write(path: Path, docs: Iterable[Doc], predictions: Predictions | None = None) -> None:
+    """Write docs as JSON lines.
 
     path (Path): The file.
     docs (Iterable[Doc]): The docs.
+    predictions (Predictions | None): Not used: CLUENER has no confidences.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for doc in docs:
-            # Not srsly, which would escape characters that aren't ASCII.
-            file.write(json.dumps(to_cluener(doc), ensure_ascii=False) + "\n")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build an object; json itself would silently keep only the last of two equal keys."""
-    built = dict(pairs)
-    if len(built) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} occurs twice in one JSON object.")
-    return built
+    write_json_lines(path, map(to_cluener, docs))
 
 
 def _read_spans(path: str | Path, number: int, entry: dict[str, Any]) -> list[Span]:
@@ -152,3 +106,14 @@ def _find_problem(text: str, label: str, mention: str, start: Any, end: Any) -> 
     if 0 <= start < end and text[start:end] == mention:
         return f"{problem} The offsets look end-exclusive: subtract 1 from each end."
     return f"{problem} Correct the offsets or the mention."
+
+
+FORMAT = Format(
+    name="cluener",
+    about="CLUENER's JSON lines",
+    suffix=".json",
+    recognizes=recognizes,
+    read=read,
+    write=write,
+    loses=frozenset({MISSING, TOKENS}),
+)

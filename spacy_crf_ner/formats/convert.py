@@ -7,8 +7,11 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .corpus import CorpusSet, read_corpus, require_known_labels, split_set
+from ..util import replacing
+from .corpus import CorpusSet, read_corpus, require_entities, require_known_labels, split_set
 from .find import find_files, find_sets
+from .format import Format
+from .json_lines import write_json_lines
 from .record import Note, Record
 
 
@@ -17,8 +20,8 @@ class Conversion:
     """A corpus that is ready to be written.
 
     sets (dict[str, CorpusSet]): The sets by name.
-    outputs (dict[Path, list[Doc]]): The `.spacy` files to write.
-    scheme (str | None): The tag scheme of the column files, if there are any.
+    outputs (dict[Path, list[Doc]]): The files to write.
+    scheme (str | None): The tag scheme of the files with tags, if there are any.
     ignored (list[Path]): The files that are not part of the corpus.
     remarks (list[str]): What a user should know about how the sets were made.
     """
@@ -43,8 +46,10 @@ def load_conversion(
     split: float = 0.1,
     seed: int = 0,
     progress: Callable[[list[Record]], Iterable[Record]] = iter,
+    format: Format | None = None,
+    spans_key: str | None = None,
 ) -> Conversion:
-    """Read and check a corpus, and plan the output files. Nothing is written.
+    """Read and check a corpus for training, and plan the `.spacy` files. Nothing is written.
 
     inputs (list[Path]): Files, or a folder.
     output (Path): A `.spacy` file for everything, or a folder for train, dev and test.
@@ -53,16 +58,18 @@ def load_conversion(
     seed (int): The seed of that split.
     progress (Callable[[list[Record]], Iterable[Record]]): Given a set's records, shows progress
         over them.
+    format (Format | None): The format of all files. None: told by the content of each.
+    spans_key (str | None): The key in `doc.spans` for all mentions, overlapping ones too.
     RETURNS (Conversion): What to write.
     RAISES: CorpusError if the corpus has errors.
     """
-    if output.suffix == ".spacy":
-        found = find_files(inputs, output.name)
-        corpus = read_corpus(found.sets, nlp, progress)
+    one = output.suffix == ".spacy"
+    found = find_files(inputs, output.name) if one else find_sets(inputs)
+    corpus = read_corpus(found.sets, nlp, progress, format=format, spans_key=spans_key)
+    require_entities(corpus.sets, found.sets)
+    if one:
         docs = corpus.sets[output.name].docs
         return Conversion(corpus.sets, {output: docs}, corpus.scheme, found.ignored, [])
-    found = find_sets(inputs)
-    corpus = read_corpus(found.sets, nlp, progress)
     require_known_labels(corpus.sets)
     sets = corpus.sets
     remarks = []
@@ -76,3 +83,47 @@ def load_conversion(
     outputs = {output / f"{name}.spacy": source.docs for name, source in sources.items()}
     sets = {name: sets[name] for name in sources if name in sets}
     return Conversion(sets, outputs, corpus.scheme, found.ignored, remarks)
+
+
+def load_export(
+    inputs: list[Path],
+    output: Path,
+    nlp: Language,
+    to: Format,
+    *,
+    progress: Callable[[list[Record]], Iterable[Record]] = iter,
+    format: Format | None = None,
+) -> Conversion:
+    """Read a corpus, and plan files of another format. Nothing is split off, and nothing written.
+
+    inputs (list[Path]): One file, or a folder with the sets of a corpus.
+    output (Path): For one file, the file to write; for a folder, the folder for a file per set.
+    nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
+    to (Format): The format of the files.
+    progress (Callable[[list[Record]], Iterable[Record]]): Given a set's records, shows progress
+        over them.
+    format (Format | None): The format of the files to read. None: told by the content of each.
+    RETURNS (Conversion): What to write.
+    RAISES: CorpusError if the corpus has errors.
+    """
+    found = find_sets(inputs)
+    corpus = read_corpus(found.sets, nlp, progress, format=format)
+    if len(inputs) == 1 and not inputs[0].is_dir():
+        outputs = {output: corpus.sets["train"].docs}
+    else:
+        outputs = {output / f"{name}{to.suffix}": each.docs for name, each in corpus.sets.items()}
+    return Conversion(corpus.sets, outputs, corpus.scheme, found.ignored, [])
+
+
+def write_rejects(path: Path, notes: Iterable[Note]) -> int:
+    """Write what was skipped as JSON lines.
+
+    path (Path): The file. It is written even if nothing was skipped.
+    notes (Iterable[Note]): The notes of a conversion.
+    RETURNS (int): The number of lines.
+    """
+    rejects = [note.to_reject() for note in notes if note.is_skip]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        write_json_lines(temporary, rejects)
+    return len(rejects)

@@ -1,23 +1,22 @@
 """A corpus: one or more sets of documents (train, dev, test), read from files in any format."""
 
 import random
-import re
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, cast
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..util import CorpusError, read_lines
-from .cluener import read_cluener
-from .columns import Sentence, count_docstarts, find_scheme, read_sentences, to_record
+from ..util import CorpusError
+from .catalogue import find_format
 from .docbin import to_doc
+from .format import Format
 from .record import Note, Record
-
-_JSON_SUFFIXES = (".json", ".jsonl")
-_JSON_START = re.compile(r'\s*\{\s*("|$)')
+from .source import Source
+from .tagged import Tagged, find_scheme, to_record
 
 
 class Document(NamedTuple):
@@ -32,11 +31,15 @@ class CorpusSet:
     """Documents that belong together.
 
     documents (list[Document]): The documents, including those with an empty text.
-    docstarts (int): The number of `-DOCSTART-` lines that were left out.
+    file_notes (list[Note]): The repairs and skips of whole documents in the files.
+    left_out (Counter[str]): Counts of what is not part of the corpus, such as comments.
+    formats (list[str]): What the formats of the files are called, without repetition.
     """
 
     documents: list[Document] = field(default_factory=list)
-    docstarts: int = 0
+    file_notes: list[Note] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    formats: list[str] = field(default_factory=list)
 
     @property
     def docs(self) -> list[Doc]:
@@ -46,7 +49,19 @@ class CorpusSet:
     @property
     def notes(self) -> list[Note]:
         """The repairs and skips."""
-        return [note for record, _ in self.documents for note in record.notes]
+        in_documents = [note for record, _ in self.documents for note in record.notes]
+        return [*self.file_notes, *in_documents]
+
+    def add_source(self, source: Source, format: Format) -> None:
+        """Take over what was noted in a file.
+
+        source (Source): The file, which has been read.
+        format (Format): Its format.
+        """
+        self.file_notes += source.notes
+        self.left_out += source.left_out
+        if format.about not in self.formats:
+            self.formats.append(format.about)
 
     @property
     def is_annotated(self) -> bool:
@@ -66,59 +81,66 @@ class Corpus:
     scheme: str | None
 
 
-def is_json(path: str | Path, lines: list[str]) -> bool:
-    """Whether a file contains JSON lines, judged by its extension or else by its content.
-
-    path (str | Path): The file.
-    lines (list[str]): Its lines.
-    RETURNS (bool): Whether it does.
-    """
-    first = next((line for line in lines if line.strip()), "")
-    # A brace may also be the first token of a column file, but then no quote or line end follows.
-    return Path(path).suffix.lower() in _JSON_SUFFIXES or bool(_JSON_START.match(first))
-
-
 def read_corpus(
     files: dict[str, list[Path]],
     nlp: Language,
     progress: Callable[[list[Record]], Iterable[Record]] = iter,
+    *,
+    format: Format | None = None,
+    spans_key: str | None = None,
 ) -> Corpus:
-    """Read a corpus. One tag scheme is detected for all of its column files.
+    """Read a corpus. One tag scheme is detected for all of its files with tags.
 
     files (dict[str, list[Path]]): The files of each set.
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
     progress (Callable[[list[Record]], Iterable[Record]]): Given a set's records, shows progress
         over them.
+    format (Format | None): The format of all files. None: told by the content of each.
+    spans_key (str | None): The key in `doc.spans` for all mentions, overlapping ones too.
     RETURNS (Corpus): The corpus.
-    RAISES: CorpusError if a file can't be read in its format, if an annotated set or the set
-        "train" has no entities, or if `documents` is set and a column file has no `-DOCSTART-`
-        line.
+    RAISES: CorpusError if a file can't be read in its format.
     """
     corpus = Corpus({name: CorpusSet() for name in files}, scheme=None)
-    read: dict[str, list[Record | Sentence]] = {name: [] for name in files}
+    read: dict[str, list[Record | Tagged]] = {name: [] for name in files}
     for name, paths in files.items():
         for path in paths:
-            lines = read_lines(path)
-            if is_json(path, lines):
-                read[name].extend(read_cluener(path, lines))
-            else:
-                read[name].extend(read_sentences(path, lines))
-                corpus.sets[name].docstarts += count_docstarts(lines)
-    sentences = [item for items in read.values() for item in items if isinstance(item, Sentence)]
-    if sentences:
-        corpus.scheme = find_scheme(sentences)
+            source = Source.open(path)
+            form = format or find_format(source)
+            read[name].extend(form.read(source))
+            corpus.sets[name].add_source(source, form)
+    tagged = [item for items in read.values() for item in items if isinstance(item, Tagged)]
+    if tagged:
+        corpus.scheme = find_scheme(tagged)
     for name, items in read.items():
         records = [
-            # Where there are sentences, there is a scheme.
-            to_record(item, cast(str, corpus.scheme)) if isinstance(item, Sentence) else item
+            # Where there are tags, there is a scheme.
+            to_record(item, cast(str, corpus.scheme)) if isinstance(item, Tagged) else item
             for item in items
         ]
         corpus.sets[name].documents = [
-            Document(record, to_doc(record, nlp)) for record in progress(records)
+            Document(record, to_doc(record, nlp, spans_key)) for record in progress(records)
         ]
-    for name, paths in files.items():
-        _require_entities(name, corpus.sets[name], paths)
     return corpus
+
+
+def require_entities(sets: dict[str, CorpusSet], files: dict[str, list[Path]]) -> None:
+    """Check that there are documents, and entities in those sets that are annotated.
+
+    sets (dict[str, CorpusSet]): The sets.
+    files (dict[str, list[Path]]): The files of each, for errors.
+    RAISES: CorpusError if an annotated set or the set "train" has no entities.
+    """
+    for name, corpus_set in sets.items():
+        where = ", ".join(str(path) for path in files[name])
+        if not corpus_set.docs:
+            raise CorpusError("no documents are found. Add some, or leave the file out.", where)
+        gold = corpus_set.is_annotated or name == "train"
+        if gold and not any(doc.ents for doc in corpus_set.docs):
+            raise CorpusError(
+                f"no entities are found in {' and '.join(corpus_set.formats)}. Check that the "
+                "corpus is annotated, or give another --format.",
+                where,
+            )
 
 
 def require_known_labels(sets: dict[str, CorpusSet]) -> None:
@@ -167,17 +189,4 @@ def split_set(whole: CorpusSet, share: float, seed: int) -> dict[str, CorpusSet]
     chosen = set(random.Random(seed).sample(filled, size))
     train = [document for i, document in enumerate(whole.documents) if i not in chosen]
     dev = [document for i, document in enumerate(whole.documents) if i in chosen]
-    return {"train": CorpusSet(train, whole.docstarts), "dev": CorpusSet(dev)}
-
-
-def _require_entities(name: str, corpus_set: CorpusSet, paths: list[Path]) -> None:
-    where = ", ".join(str(path) for path in paths)
-    if not corpus_set.docs:
-        raise CorpusError("no documents are found. Add some, or leave the file out.", where)
-    gold = corpus_set.is_annotated or name == "train"
-    if gold and not any(doc.ents for doc in corpus_set.docs):
-        raise CorpusError(
-            "no entities are found. Check that the corpus is annotated: the tag is the last "
-            "column, or each JSON line has a 'label'.",
-            where,
-        )
+    return {"train": replace(whole, documents=train), "dev": CorpusSet(dev)}

@@ -1,28 +1,34 @@
-"""From records to docs, and from docs to spaCy's binary format."""
+"""From records to docs, and spaCy's binary format."""
 
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
+from spacy.util import filter_spans
+from spacy.vocab import Vocab
 
-from ..util import replacing
-from .record import EMPTY_TEXT, MISALIGNED, Record, clean_spans
+from ..util import CorpusError
+from .format import Format, Predictions, is_annotated
+from .record import EMPTY_TEXT, MISALIGNED, Record, clean_spans, without_overlaps
+from .source import Source
 
 # Languages without spaces between words. `Vocab.writing_system` is not used, because it treats Thai
 # like English and Korean like Chinese.
 UNSPACED_LANGS = ("bo", "ja", "th", "zh")
 
 
-def to_doc(record: Record, nlp: Language) -> Doc:
+def to_doc(record: Record, nlp: Language, spans_key: str | None = None) -> Doc:
     """Make a doc from a record.
 
     In an unannotated record, all annotation is missing. So is the annotation of tokens that overlap
     a mention without aligning with it, because their tags are unknown.
 
-    record (Record): The record. Its spans are cleaned, and repairs and skips are noted.
+    record (Record): The record. Its spans are trimmed, and repairs and skips are noted.
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
+    spans_key (str | None): The key in `doc.spans` for all mentions, overlapping ones too. If there
+        is one, no mention is skipped for overlapping another, but `doc.ents` has only the longest.
     RETURNS (Doc): The doc, without tokens if the text is empty.
     """
     if not "".join(record.text).strip():
@@ -32,34 +38,76 @@ def to_doc(record: Record, nlp: Language) -> Doc:
     doc = _tokenize(record, nlp)
     if record.spans is None:
         return doc
-    ents: list[Span] = []
+    spans: list[Span] = []
     unknown: set[int] = set()
-    for start, end, label in record.spans:
-        if not isinstance(record.text, str):
-            ents.append(Span(doc, start, end, label=label))
-            continue
-        ent = doc.char_span(start, end, label=label)
-        if ent is not None:
-            ents.append(ent)
-            continue
-        # With "expand" there always is a span.
-        tokens = cast(Span, doc.char_span(start, end, alignment_mode="expand"))
-        unknown.update(token.i for token in tokens)
-        among = " ".join(token.text for token in tokens)
-        record.note(MISALIGNED, f"{record.show((start, end, label))} in the tokens {among!r}")
+    for start, end in record.unknown:
+        unknown.update(token.i for token in _covering(doc, record, start, end))
+    for each in record.spans if spans_key else without_overlaps(record):
+        start, end, label = each
+        tokens = _covering(doc, record, start, end, label)
+        if isinstance(record.text, str) and (tokens.start_char, tokens.end_char) != (start, end):
+            unknown.update(token.i for token in tokens)
+            among = " ".join(token.text for token in tokens)
+            record.note_span(MISALIGNED, each, f" in the tokens {among!r}")
+        else:
+            spans.append(tokens)
+    if spans_key:
+        doc.spans[spans_key] = spans
+    ents = filter_spans(spans)
+    unknown.difference_update(i for ent in ents for i in range(ent.start, ent.end))
     doc.set_ents(ents, missing=[doc[i : i + 1] for i in unknown])
     return doc
 
 
-def write_docbins(sets: dict[Path, list[Doc]]) -> None:
-    """Write docs to `.spacy` files. On failure, no file is written.
+def recognizes(source: Source) -> bool:
+    """Whether a file is spaCy's binary format, judged by its extension."""
+    return source.suffix == ".spacy"
 
-    sets (dict[Path, list[Doc]]): The files, with the docs of each.
+
+def read(source: Source) -> Iterator[Record]:
+    """Read the tokens and the entities of docs.
+
+    source (Source): The file.
+    YIELDS (Record): One record per doc. Its line is the number of the doc.
+    RAISES: CorpusError if the file is damaged or something else.
     """
-    with ExitStack() as stack:
-        for path, docs in sets.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            DocBin(docs=docs).to_disk(stack.enter_context(replacing(path)))
+    try:
+        docs = list(DocBin().from_bytes(source.data).get_docs(Vocab()))
+    # The bytes are unpacked by zlib, msgpack and numpy, each of which has errors of its own.
+    except Exception as error:
+        raise CorpusError(
+            f"this is no .spacy file, or a damaged one ({type(error).__name__}: {error}). Write it "
+            "again with spaCy's DocBin.",
+            source.path,
+        ) from None
+    for number, doc in enumerate(docs, 1):
+        annotated = is_annotated(doc)
+        yield Record(
+            [token.text for token in doc],
+            [(ent.start, ent.end, ent.label_) for ent in doc.ents] if annotated else None,
+            source.path,
+            number,
+            spaces=None if doc.has_unknown_spaces else [bool(t.whitespace_) for t in doc],
+            unknown=[(t.i, t.i + 1) for t in doc if annotated and not t.ent_iob],
+        )
+
+
+def write(path: Path, docs: Iterable[Doc], predictions: Predictions | None = None) -> None:
+    """Write docs in spaCy's binary format.
+
+    path (Path): The file.
+    docs (Iterable[Doc]): The docs.
+    predictions (Predictions | None): Not used: the docs are stored as they are.
+    """
+    DocBin(docs=docs).to_disk(path)
+
+
+def _covering(doc: Doc, record: Record, start: int, end: int, label: str = "") -> Span:
+    """The tokens that contain a part of the record."""
+    if not isinstance(record.text, str):
+        return Span(doc, start, end, label=label)
+    # With "expand" there always is a span.
+    return cast(Span, doc.char_span(start, end, label=label, alignment_mode="expand"))
 
 
 def _tokenize(record: Record, nlp: Language) -> Doc:
@@ -67,6 +115,19 @@ def _tokenize(record: Record, nlp: Language) -> Doc:
         return nlp.tokenizer(record.text)
     # Unknown spaces tell spaCy's Corpus to keep these tokens instead of tokenizing a text that
     # was never written like this.
-    spaces = [False] * len(record.text) if nlp.lang in UNSPACED_LANGS else None
+    spaces = record.spaces
+    if spaces is None and nlp.lang in UNSPACED_LANGS:
+        spaces = [False] * len(record.text)
     starts: list[bool | int | None] = [i == 0 for i in range(len(record.text))]
     return Doc(nlp.vocab, words=record.text, spaces=spaces, sent_starts=starts)
+
+
+FORMAT = Format(
+    name="spacy",
+    about="spaCy's binary format",
+    suffix=".spacy",
+    recognizes=recognizes,
+    read=read,
+    write=write,
+    loses=frozenset(),
+)

@@ -16,7 +16,9 @@ _STEMS = {
 }
 # Files that commonly lie beside a corpus.
 _BESIDE = ("", "readme", "license", "licence", "schema")
-_BESIDE_SUFFIXES = (".md", ".spacy")
+_BESIDE_SUFFIXES = (".md",)
+# These are only read if there is nothing else: `convert` may have written them.
+_CONVERTED = ".spacy"
 
 
 class Found(NamedTuple):
@@ -41,11 +43,9 @@ def find_files(inputs: list[Path], name: str) -> Found:
     files: list[Path] = []
     ignored: list[Path] = []
     for path in inputs:
-        if path.is_dir():
-            for inner in sorted(path.iterdir()):
-                (files if _is_corpus(inner) else ignored).append(inner)
-        else:
-            files.append(path)
+        inner = _look_into(path)
+        files += inner.sets["all"]
+        ignored += inner.ignored
     if not files:
         raise CorpusError("there is no corpus file in it. Check the path.", inputs[0])
     return Found({name: files}, ignored)
@@ -62,12 +62,11 @@ def find_sets(inputs: list[Path]) -> Found:
     """
     if len(inputs) == 1 and not inputs[0].is_dir():
         return Found({"train": inputs}, [])
-    found = find_files(inputs, "all")
     sets: dict[str, list[Path]] = {}
-    ignored = found.ignored
-    for path in found.sets["all"]:
+    ignored: list[Path] = []
+    for path in _list_sets(inputs):
         name = _STEMS.get(_stem(path))
-        if name is None:
+        if name is None or not (path.is_dir() or _is_corpus(path)):
             ignored.append(path)
         elif name in sets:
             raise CorpusError(
@@ -76,15 +75,40 @@ def find_sets(inputs: list[Path]) -> Found:
                 path,
             )
         else:
-            sets[name] = [path]
+            found = find_files([path], name)
+            sets[name] = found.sets[name]
+            ignored += found.ignored
     if "train" not in sets:
         raise CorpusError(
-            "there is no training set. Name the file train, with any extension, or convert the "
-            "file itself instead of its folder.",
+            "there is no training set. Name the file or the folder train, with any extension, or "
+            "convert the file itself instead of its folder.",
             ", ".join(str(path) for path in inputs),
         )
     order = ("train", "dev", "test")
     return Found({name: sets[name] for name in order if name in sets}, sorted(ignored))
+
+
+def _list_sets(inputs: list[Path]) -> list[Path]:
+    """The files and folders that may be sets: the inputs, or what is in the only folder."""
+    if len(inputs) > 1:
+        return inputs
+    paths = sorted(inputs[0].iterdir())
+    if not any(_is_corpus(path) or path.is_dir() for path in paths):
+        raise CorpusError("there is no corpus file in it. Check the path.", inputs[0])
+    others = [path for path in paths if path.suffix.lower() != _CONVERTED]
+    read = others if any(_stem(path) in _STEMS for path in others) else paths
+    return read
+
+
+def _look_into(path: Path) -> Found:
+    """The corpus files of a set, which is a file or a folder of files."""
+    if not path.is_dir():
+        return Found({"all": [path]}, [])
+    inner = sorted(path.iterdir())
+    files = [each for each in inner if _is_corpus(each)]
+    if any(each.suffix.lower() != _CONVERTED for each in files):
+        files = [each for each in files if each.suffix.lower() != _CONVERTED]
+    return Found({"all": files}, [each for each in inner if each not in files])
 
 
 def _stem(path: Path) -> str:

@@ -1,32 +1,69 @@
 """Records, which all corpus formats are read into, and notes on what was wrong with them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..tags import Span
 
 # Kinds of notes. Each says what was done, so that a summary can count by kind.
+GLUED = "repaired: what files that were glued together have between them"
 ILLEGAL_TAGS = "repaired: illegal tag sequence"
 BLANK_TOKEN = "repaired: token that is white space"
 BLANK_RIM = "repaired: mention that begins or ends with white space"
 BLANK_MENTION = "skipped: mention that is all white space"
 OVERLAP = "skipped: mention that overlaps a longer or earlier one"
 MISALIGNED = "skipped: mention that does not align with the tokens"
+CROSSING = "skipped: mention that crosses sentences"
+DISCONTINUOUS = "skipped: mention in several pieces"
 EMPTY_TEXT = "skipped: document with an empty text"
+_SKIPPED = "skipped: "
 
 
 class Note(NamedTuple):
-    """A repair or a skip, and where it was made."""
+    """A repair or a skip, and where it was made.
+
+    kind (str): What was done.
+    path (str | Path): The file.
+    line (int): The line in it.
+    detail (str): What it was done to.
+    text (str | list[str] | None): The text or the tokens of the document, for a skip.
+    span (Span | None): The mention that was skipped, as offsets into `text`.
+    """
 
     kind: str
     path: str | Path
     line: int
     detail: str
+    text: str | list[str] | None = None
+    span: Span | None = None
 
     def __str__(self) -> str:
         return f"{self.path}, line {self.line}: {self.kind}: {self.detail}"
+
+    @property
+    def is_skip(self) -> bool:
+        """Whether something was skipped, rather than repaired."""
+        return self.kind.startswith(_SKIPPED)
+
+    def to_reject(self) -> dict[str, Any]:
+        """What was skipped, as JSON.
+
+        RETURNS (dict[str, Any]): The reason and the place; the document, and the mention if only a
+            mention was skipped. Offsets are those of the document's tokens if it has tokens.
+        """
+        reject = {
+            "reason": self.kind.removeprefix(_SKIPPED),
+            "file": str(self.path),
+            "line": self.line,
+            "detail": self.detail,
+        }
+        if self.text is not None:
+            reject["text" if isinstance(self.text, str) else "tokens"] = self.text
+        if self.span is not None:
+            reject.update(zip(("start", "end", "label"), self.span))
+        return reject
 
 
 @dataclass
@@ -37,8 +74,11 @@ class Record:
     spans (list[Span] | None): The entities, as offsets into `text` (in characters or in tokens),
         end exclusive; None if the document isn't annotated.
     path (str | Path): The file it was read from.
-    line (int): Its line in the file, from 1. Tokens have a line each; this is the first one's.
+    line (int): Its line in the file, from 1.
     notes (list[Note]): The repairs and skips.
+    lines (Sequence[int] | None): The line of each token, if each has its own.
+    spaces (list[bool] | None): Whether a space follows each token; None if that is not known.
+    unknown (list[tuple[int, int]]): Parts of `text` without annotation, as offsets, end exclusive.
     """
 
     text: str | list[str]
@@ -46,6 +86,9 @@ class Record:
     path: str | Path
     line: int
     notes: list[Note] = field(default_factory=list)
+    lines: Sequence[int] | None = None
+    spaces: list[bool] | None = None
+    unknown: list[tuple[int, int]] = field(default_factory=list)
 
     def line_of(self, offset: int) -> int:
         """The line in the file of a token, or of the text.
@@ -53,16 +96,26 @@ class Record:
         offset (int): An offset into `text`.
         RETURNS (int): The line, from 1.
         """
-        return self.line if isinstance(self.text, str) else self.line + offset
+        return self.line if self.lines is None else self.lines[offset]
 
     def note(self, kind: str, detail: str, offset: int = 0) -> None:
-        """Add a note.
+        """Note what was done to a part of the text, or to all of it.
 
         kind (str): What was done.
         detail (str): What it was done to.
         offset (int): The position in `text`.
         """
-        self.notes.append(Note(kind, self.path, self.line_of(offset), detail))
+        self.notes.append(Note(kind, self.path, self.line_of(offset), detail, self.text))
+
+    def note_span(self, kind: str, span: Span, detail: str = "") -> None:
+        """Note what was done to a mention.
+
+        kind (str): What was done.
+        span (Span): The mention.
+        detail (str): What to add to the mention itself.
+        """
+        detail = f"{self.show(span)}{detail}"
+        self.notes.append(Note(kind, self.path, self.line_of(span[0]), detail, self.text, span))
 
     def show(self, span: Span) -> str:
         """Write a span for a reader, e.g. "'北京' [0, 2) LOC"."""
@@ -73,9 +126,7 @@ class Record:
 
 
 def clean_spans(record: Record) -> None:
-    """Trim white space from the spans of a record, and drop overlapping spans.
-
-    The longest of them stays, or the first of the longest. Changes are noted in the record.
+    """Trim white space from the spans of a record. Changes are noted in the record.
 
     record (Record): The record, changed in place.
     """
@@ -85,22 +136,30 @@ def clean_spans(record: Record) -> None:
     for span in record.spans:
         start, end = _trim(record.text, span[0], span[1])
         if start == end:
-            record.note(BLANK_MENTION, record.show(span), span[0])
+            record.note_span(BLANK_MENTION, span)
             continue
         if (start, end) != span[:2]:
-            record.note(BLANK_RIM, record.show(span), span[0])
+            record.note_span(BLANK_RIM, span)
         trimmed.append((start, end, span[2]))
-    kept: list[Span] = []
+    record.spans = sorted(trimmed)
+
+
+def without_overlaps(record: Record) -> Iterator[Span]:
+    """The spans of a record that do not overlap: of overlapping ones, the longest stays, or the
+    first of the longest. The others are noted in the record.
+
+    record (Record): The record, with annotation.
+    YIELDS (Span): The spans, the longest first.
+    """
     owners: list[Span | None] = [None] * len(record.text)
-    for span in sorted(trimmed, key=lambda span: (span[0] - span[1], span[0])):
+    for span in sorted(record.spans or [], key=lambda span: (span[0] - span[1], span[0])):
         start, end, _ = span
         rival = next(filter(None, owners[start:end]), None)
         if rival is None:
-            kept.append(span)
             owners[start:end] = [span] * (end - start)
+            yield span
         else:
-            record.note(OVERLAP, f"{record.show(span)} and {record.show(rival)}", start)
-    record.spans = sorted(kept)
+            record.note_span(OVERLAP, span, f" and {record.show(rival)}")
 
 
 def _trim(text: Sequence[str], start: int, end: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ def summarize(sets: dict[str, CorpusSet]) -> list[Row]:
     docs = [corpus_set.docs for corpus_set in sets.values()]
     lengths = [[len(doc) for doc in of_set] for of_set in docs]
     ents = [Counter(ent.label_ for doc in of_set for ent in doc.ents) for of_set in docs]
+    left_out: set[str] = set().union(*(each.left_out for each in sets.values()))
     notes = [Counter(note.kind for note in corpus_set.notes) for corpus_set in sets.values()]
     return [
         ("documents", [len(of_set) for of_set in docs]),
@@ -28,7 +29,7 @@ def summarize(sets: dict[str, CorpusSet]) -> list[Row]:
         ("  per document, max", [max(of_set) for of_set in lengths]),
         ("entities", [sum(of_set.values()) for of_set in ents]),
         *((f"  {label}", [each[label] for each in ents]) for label in sorted(set().union(*ents))),
-        *_where_any("-DOCSTART- lines left out", [each.docstarts for each in sets.values()]),
+        *((what, [each.left_out[what] for each in sets.values()]) for what in sorted(left_out)),
         *((kind, [each[kind] for each in notes]) for kind in sorted(set().union(*notes))),
     ]
 

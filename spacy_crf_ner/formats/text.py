@@ -1,21 +1,21 @@
-"""Texts to annotate: one text per line, or JSON lines with "text"."""
+"""Texts to annotate: one text per line, or JSON with "text"."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from .cluener import parse_line
-from .corpus import is_json
+from .source import Source
+
+_SHAPE = '{"text": "..."}'
 
 
-def read_texts(path: str | Path, lines: list[str]) -> Iterator[str]:
+def read_texts(source: Source) -> Iterator[str]:
     """Read texts without their annotation. Blank lines are skipped.
 
-    path (str | Path): The file. Errors name it, and its extension may give the format.
-    lines (list[str]): Its lines.
+    source (Source): The file. Its extension may give the format.
     YIELDS (str): The texts.
-    RAISES: CorpusError if JSON lines contain anything but JSON objects with "text".
+    RAISES: CorpusError if JSON contains anything but objects with "text".
     """
-    as_json = is_json(path, lines)
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield parse_line(path, number, line)["text"] if as_json else line
+    if not source.is_json:
+        yield from (line for line in source.lines if line.strip())
+        return
+    for line, entry in source.objects:
+        yield source.text_of(entry, "text", line, _SHAPE)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import spacy
 
+from ..formats.source import Source
 from ..formats.text import read_texts
-from ..util import CorpusError, read_lines, replacing
+from ..util import CorpusError, replacing
 
 # Settings of word2vec. Rare characters are worth a vector, so two occurrences are enough.
 WINDOW = 5
@@ -94,7 +95,7 @@ def from_text(
             "Vectors of texts need gensim: pip install 'spacy-crf-ner[vectors]'."
         ) from None
     tokenizer = spacy.blank(lang).tokenizer
-    texts = list(read_texts(path, read_lines(path)))
+    texts = list(read_texts(Source.open(path)))
     sentences = [tokens for text in progress(texts, "tokenize") for tokens in _cut(tokenizer(text))]
     epochs = _Epochs(sentences, progress)
     # More workers would make the result depend on their timing.

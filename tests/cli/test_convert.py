@@ -245,7 +245,7 @@ def test_docstarts_are_no_repair(tmp_path):
             "a.jsonl, line 2: expected the mention '北京'|subtract 1 from each end",
         ),
         ("a.json", JSON.replace("[0, 1]", "[0, 9]"), "a.json, line 1: |out of range|Correct"),
-        ("a", "{\n", "a, line 1: not a JSON object|jq"),
+        ("a", "{\n", "a, line 2: not a JSON object|jq"),
         ("a", "北 B-LOC\n京\n", "a, line 2: expected at least 2 columns|Add"),
         ("a", "北 B-LOC\n京 x I-LOC\n", "a, line 2: expected 2 columns|Add or remove"),
         ("a", "北 B-LOC\n京 Z-LOC\n", "a, line 2: the tag 'Z-LOC' belongs to no|Correct the tag"),
@@ -280,9 +280,9 @@ def test_bad_input_is_an_error_and_leaves_no_output(tmp_path, name, content, exp
             "here '他' is ORG",
         ),
         ({"train": BIO, "dev": "他 O\n"}, "dev: no entities are found"),
-        ({"train__json": '{"text": "x"}'}, "train.json: no entities are found|'label'"),
+        ({"train__json": '{"text": "x"}'}, "train.json: no entities are found|--format"),
         ({"train": BIO, "dev": BIO, "val": BIO}, "val: both this and|named as a dev set|Rename"),
-        ({"dev": BIO}, "in: there is no training set|Name the file train"),
+        ({"dev": BIO}, "in: there is no training set|Name the file or the folder train"),
         ({"README": "x"}, "in: there is no corpus file in it|Check the path"),
         ({"train": "他 B-PER\n"}, "train: one document cannot be split|Add documents"),
         ({"train": BIO, "test": ""}, "test: the file is empty"),
@@ -324,6 +324,109 @@ def test_what_cannot_be_found_or_made_is_an_error(tmp_path, monkeypatch, args, e
     assert isinstance(result.exception, SystemExit)
     assert expected in result.output
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_set_may_be_a_folder_of_files(tmp_path):
+    source = tmp_path / "in"
+    put(source, other=BIO)
+    for name in ("train", "validation"):
+        put(source / name, a__txt=BIO, b__json=JSON, notes__md="x")
+    result = convert(source, tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    sizes = [len(docs_of(tmp_path / "out" / f"{name}.spacy")) for name in ("train", "dev")]
+    assert sizes == [3, 3]
+    assert "ignored: other" in result.output
+    assert "ignored: notes.md" in result.output
+    assert "format: columns of tokens and tags" in result.output
+    assert "CLUENER's JSON lines" in result.output
+
+
+def test_docbins_are_read_if_there_is_nothing_else(tmp_path):
+    source = put(tmp_path / "in", train=BIO, dev=BIO)
+    convert(source, tmp_path / "out")
+    result = convert(tmp_path / "out", tmp_path / "again", "--strict")
+    assert result.exit_code == 0, result.output
+    for name in ("train", "dev"):
+        path = tmp_path / "again" / f"{name}.spacy"
+        assert ents_of(path) == ents_of(tmp_path / "out" / f"{name}.spacy")
+
+
+def test_a_format_can_be_forced(tmp_path):
+    put(tmp_path, a__json=BIO)
+    assert convert(tmp_path / "a.json", tmp_path / "a.spacy").exit_code == 1
+    result = convert(tmp_path / "a.json", tmp_path / "a.spacy", "--format", "columns")
+    assert result.exit_code == 0, result.output
+    wrong = convert(tmp_path / "a.json", tmp_path / "a.spacy", "--format", "xml")
+    assert wrong.exit_code == 1
+    assert "There is no format 'xml'. There are spacy" in wrong.output
+
+
+def test_what_is_skipped_goes_to_a_file_of_rejects(tmp_path):
+    entries = [
+        {"text": "in unhappy Paris", "label": {"A": {"un": [[3, 4]], "Paris": [[11, 15]]}}},
+        {"text": "New York", "label": {"A": {"New York": [[0, 7]]}, "B": {"York": [[4, 7]]}}},
+        {"text": " "},
+    ]
+    put(tmp_path, a__json="\n".join(map(json.dumps, entries)))
+    rejects = tmp_path / "new" / "rejects.jsonl"
+    options = ["--lang", "en", "--rejects", rejects]
+    result = convert(tmp_path / "a.json", tmp_path / "a.spacy", *options)
+    assert result.exit_code == 0, result.output
+    assert "3 rejects" in result.output
+    lines = [json.loads(line) for line in rejects.read_text(encoding="utf8").splitlines()]
+    misaligned, overlapping, empty = lines
+    assert misaligned["reason"] == "mention that does not align with the tokens"
+    assert misaligned["text"] == entries[0]["text"]
+    assert (misaligned["start"], misaligned["end"], misaligned["label"]) == (3, 5, "A")
+    assert (misaligned["file"], misaligned["line"]) == (str(tmp_path / "a.json"), 1)
+    assert overlapping["reason"] == "mention that overlaps a longer or earlier one"
+    assert (overlapping["start"], overlapping["end"], overlapping["label"]) == (4, 8, "B")
+    assert (empty["reason"], empty["line"]) == ("document with an empty text", 3)
+
+
+def test_all_mentions_go_to_a_key_of_spans(tmp_path):
+    entry = {"text": "New York", "label": {"A": {"New York": [[0, 7]]}, "B": {"York": [[4, 7]]}}}
+    put(tmp_path, a__json=json.dumps(entry))
+    options = ["--lang", "en", "--spans-key", "sc", "--strict"]
+    result = convert(tmp_path / "a.json", tmp_path / "a.spacy", *options)
+    assert result.exit_code == 0, result.output
+    (doc,) = docs_of(tmp_path / "a.spacy")
+    assert [(span.text, span.label_) for span in doc.spans["sc"]] == [
+        ("New York", "A"),
+        ("York", "B"),
+    ]
+    assert [ent.label_ for ent in doc.ents] == ["A"]
+
+
+def test_files_that_were_glued_together_are_repaired_and_counted(tmp_path):
+    put(tmp_path, a=BIO + "\ufeff" + BIO + "\u3000\n" + BIO, b__json=JSON + "\ufeff" + JSON)
+    result = convert(tmp_path / "a", tmp_path / "b.json", tmp_path / "a.spacy", "-V")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("repaired: what files that were glued together have") == 4
+    assert "a, line 8: repaired: what files that were glued together have between them: a byte" in (
+        result.output
+    )
+    assert len(docs_of(tmp_path / "a.spacy")) == 8
+
+
+def test_another_format_is_written(tmp_path):
+    put(tmp_path, a__txt=BIO)
+    result = convert(tmp_path / "a.txt", tmp_path / "new" / "a.json", "--to", "cluener")
+    assert result.exit_code == 0, result.output
+    lines = (tmp_path / "new" / "a.json").read_text(encoding="utf8").splitlines()
+    assert json.loads(lines[0]) == json.loads(JSON)
+    assert len(lines) == 2
+
+
+def test_each_set_of_a_folder_is_written_and_none_is_made(tmp_path):
+    source = put(tmp_path / "in", train=BIO, test__json=JSON + '{"text": "北 京"}\n')
+    result = convert(source, tmp_path / "out", "--to", "columns")
+    assert result.exit_code == 0, result.output
+    assert sorted(os.listdir(tmp_path / "out")) == ["test.tsv", "train.tsv"]
+    output = " ".join(result.output.split())
+    assert "columns cannot hold documents without annotation: lost in 1 documents" in output
+    assert "columns cannot hold spaces between tokens: lost in 1 documents" in output
+    assert "columns cannot hold missing annotation" not in output
 
 
 @pytest.mark.slow

@@ -6,7 +6,9 @@ import pytest
 import spacy
 from spacy.tokens import Span
 
-from spacy_crf_ner.formats.cluener import read_cluener, to_cluener
+from spacy_crf_ner.formats import cluener
+from spacy_crf_ner.formats.cluener import to_cluener
+from spacy_crf_ner.formats.source import Source
 from spacy_crf_ner.util import CorpusError
 
 TEXT = "北京很大，北京"
@@ -14,7 +16,7 @@ TEXT = "北京很大，北京"
 
 def read(entry):
     line = entry if isinstance(entry, str) else json.dumps(entry, ensure_ascii=False)
-    return list(read_cluener("a.json", ["", line]))
+    return list(cluener.read(Source("a.json", f"\n{line}".encode())))
 
 
 def test_offsets_are_end_inclusive():
@@ -43,7 +45,7 @@ def test_no_label_is_missing_annotation_and_an_empty_one_is_no_entities(entry, s
     [
         ("{", ["not a JSON object", "line of its own", "jq"]),
         ("北 B-LOC", ["not a JSON object"]),
-        ("[]", ["a JSON list", "jq"]),
+        ("3", ["a JSON int", "jq"]),
         ({"label": {}}, ["there is no 'text'", "Expected {"]),
         ({"text": 3}, ["'text' is not a string"]),
         ('{"text": "\\ud83d"}', ["surrogate", "Remove"]),

@@ -6,10 +6,12 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_crf_ner.formats.columns import count_docstarts, find_scheme, read_sentences, to_record
+from spacy_crf_ner.formats.columns import LEFT_OUT, read
 from spacy_crf_ner.formats.corpus import read_corpus
-from spacy_crf_ner.formats.docbin import write_docbins
 from spacy_crf_ner.formats.record import BLANK_TOKEN, ILLEGAL_TAGS
+from spacy_crf_ner.formats.source import Source
+from spacy_crf_ner.formats.tagged import find_scheme, to_record
+from spacy_crf_ner.formats.write import write_docbins
 from spacy_crf_ner.util import CorpusError
 
 # Written out once more, on purpose, instead of imported: first, inner, last, only.
@@ -21,7 +23,7 @@ def sentences_of(*tag_sequences):
     lines = []
     for tag_sequence in tag_sequences:
         lines += [f"{chr(97 + i)} {tag}" for i, tag in enumerate(tag_sequence.split())] + [""]
-    return list(read_sentences("a.txt", lines))
+    return list(read(Source("a.txt", "\n".join(lines).encode())))
 
 
 def write_tags(spans, length, scheme):
@@ -143,10 +145,11 @@ def test_illegal_sequences_are_read_as_conlleval_does_and_noted(
 
 def test_docstarts_and_blank_lines_end_a_sentence():
     lines = ["-DOCSTART- -X- O O", "", "a x O", "b x O", " \t", "", "c x O", "-DOCSTART-", "d x O"]
-    sentences = list(read_sentences("a.txt", lines))
+    source = Source("a.txt", "\n".join(lines).encode())
+    sentences = list(read(source))
     assert [sentence.tokens for sentence in sentences] == [["a", "b"], ["c"], ["d"]]
     assert [sentence.line for sentence in sentences] == [3, 7, 9]
-    assert count_docstarts(lines) == 2
+    assert source.left_out[LEFT_OUT] == 2
 
 
 @pytest.mark.parametrize(
@@ -160,20 +163,20 @@ def test_docstarts_and_blank_lines_end_a_sentence():
 )
 def test_a_wrong_column_count_is_an_error(lines, line, expected):
     with pytest.raises(CorpusError) as caught:
-        list(read_sentences("a.txt", lines))
+        list(read(Source("a.txt", "\n".join(lines).encode())))
     assert str(caught.value).startswith(f"a.txt, line {line}: ")
     for part in expected:
         assert part in str(caught.value)
 
 
 def test_an_ideographic_space_is_a_token():
-    (sentence,) = read_sentences("a.txt", ["北 O", "\u3000 O"])
+    (sentence,) = read(Source("a.txt", "\n".join(["北 O", "\u3000 O"]).encode()))
     assert sentence.tokens == ["北", "\u3000"]
 
 
 @pytest.mark.parametrize("line", [" \tO", "\tO", "  O"])
 def test_a_token_that_is_white_space_is_kept_and_noted(line):
-    (sentence,) = read_sentences("a.txt", ["北\tO", line, "京\tO"])
+    (sentence,) = read(Source("a.txt", "\n".join(["北\tO", line, "京\tO"]).encode()))
     record = to_record(sentence, "BIO")
     assert record.text == ["北", " ", "京"]
     assert [(note.kind, note.line) for note in record.notes] == [(BLANK_TOKEN, 2)]

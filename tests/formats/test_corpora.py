@@ -63,7 +63,7 @@ def test_columns(corpora, name, lang, scheme):
     rows = [row for row in rows if row[0] != "-DOCSTART-"]
     corpus_set, found = read(corpora / name, lang)
     assert found == scheme
-    assert corpus_set.docstarts == text.count("-DOCSTART-")
+    assert corpus_set.left_out["-DOCSTART- lines left out"] == text.count("-DOCSTART-")
     assert not corpus_set.notes
     assert [token.text for doc in corpus_set.docs for token in doc] == [row[0] for row in rows]
     gold = Counter(row[-1][2:] for row in rows if row[-1][:2] in ("B-", "S-"))

@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus
 
-from spacy_crf_ner.formats.docbin import to_doc, write_docbins
+from spacy_crf_ner.formats.docbin import to_doc
 from spacy_crf_ner.formats.record import (
     BLANK_MENTION,
     BLANK_RIM,
@@ -17,6 +17,7 @@ from spacy_crf_ner.formats.record import (
     OVERLAP,
     Record,
 )
+from spacy_crf_ner.formats.write import write_docbins
 from spacy_crf_ner.util import CorpusError, decode_lines, replacing
 
 ZH = spacy.blank("zh")
@@ -125,7 +126,7 @@ def test_elsewhere_spaces_are_unknown_so_that_training_keeps_the_tokens(lang, tm
 
 @pytest.mark.parametrize("nlp", [ZH, EN])
 def test_a_document_of_tokens_is_one_sentence(nlp):
-    record = Record(["北", "京", "大"], [(0, 2, "LOC")], "a", 3)
+    record = Record(["北", "京", "大"], [(0, 2, "LOC")], "a", 3, lines=range(3, 6))
     record.note(BLANK_TOKEN, "", 1)
     assert [record.line_of(i) for i in range(3)] == [3, 4, 5]
     assert [note.line for note in record.notes] == [4]

@@ -1,0 +1,41 @@
+"""The formats, told apart by content."""
+
+from ..util import CorpusError
+from . import cluener, columns, docbin
+from .format import Format
+from .source import Source
+
+# In the order in which they are tried. The last two take any JSON and any text.
+FORMATS: dict[str, Format] = {
+    each.name: each
+    for each in (
+        docbin.FORMAT,
+        cluener.FORMAT,
+        columns.FORMAT,
+    )
+}
+
+
+def find_format(source: Source) -> Format:
+    """Tell the format of a file by its content.
+
+    source (Source): The file.
+    RETURNS (Format): The format.
+    RAISES: CorpusError if it has no known format.
+    """
+    for each in FORMATS.values():
+        if each.recognizes(source):
+            return each
+    raise CorpusError(f"the format is not known. Known are {', '.join(FORMATS)}.", source.path)
+
+
+def get_format(name: str) -> Format:
+    """The format with a name.
+
+    name (str): The name.
+    RETURNS (Format): The format.
+    RAISES: ValueError if there is none.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"There is no format {name!r}. There are {', '.join(FORMATS)}.")
+    return FORMATS[name]
