@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
 
 class CorpusError(ValueError):
     """A corpus cannot be read. The message says where, what is wrong and what to do about it.
@@ -42,7 +44,7 @@ def decode_lines(data: bytes, path: str | Path) -> list[str]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        encoding = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "GB18030"
+        encoding = "UTF-16" if data.startswith(UTF16_MARKS) else "GB18030"
         raise CorpusError(
             f"byte {data[error.start]:#04x} at position {error.start} is not UTF-8. Convert the "
             f"file, e.g. `iconv -f {encoding} -t UTF-8 {path} > {path}.utf8` if it is {encoding}.",

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..util import CorpusError, decode_lines
+from ..util import UTF16_MARKS, CorpusError, decode_lines
 from .record import GLUED, Note
 
 JSON_SUFFIXES = (".json", ".jsonl")
@@ -73,8 +73,10 @@ class Source:
 
     @property
     def is_binary(self) -> bool:
-        """Whether it is not a text file."""
-        return self.is_folder or b"\0" in self.data[:1000] or self.suffix == ".spacy"
+        """Whether it is not a text file, or a folder."""
+        # UTF-16 is text, although not text that can be read: `lines` says what to do about it.
+        binary = b"\0" in self.data[:1000] and not self.data.startswith(UTF16_MARKS)
+        return self.is_folder or binary or self.suffix == ".spacy"
 
     @cached_property
     def lines(self) -> list[str]:
