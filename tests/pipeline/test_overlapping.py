@@ -13,9 +13,12 @@ from thinc.api import Config, fix_random_seed
 from typer.testing import CliRunner
 from util import ents_of, make_nlp, small
 
+from spacy_crf_ner.distillation.student import distilled_corpus, prepare_student
 from spacy_crf_ner.evaluation.calibration import calibrate
+from spacy_crf_ner.evaluation.evaluate import evaluate
 from spacy_crf_ner.pipeline.decoding import Entity
 from spacy_crf_ner.pipeline.gold import gold_tags
+from spacy_crf_ner.pipeline.soft_targets import read_soft_targets
 from spacy_crf_ner.tags import MISSING
 
 NESTED = [
@@ -308,6 +311,42 @@ def test_beside_a_component_that_sets_entities(trained):
     scores = nlp.evaluate(examples)
     assert scores["spans_sc_f"] == 1.0
     assert scores["ents_f"] is not None
+    # The confidences are those of the component that sets entities, not of the others.
+    scores = evaluate(nlp, examples)
+    assert scores["ents_support"] == {"PER": 3}
+    assert sum(b.count for b in scores["calibration"]["bins"]) == sum(
+        len(eg.predicted.ents) for eg in examples
+    )
+
+
+def test_a_student_of_spans(tmp_path):
+    nlp = make_nlp(annotate_ents=False, spans_key="sc")
+    nlp.config["initialize"]["components"]["crf_ner"] = {"labels": INNER}
+    examples = make_nested(nlp)
+    nlp.initialize(lambda: examples)
+    examples[2] = make_nested(nlp, "other")[2]
+    config = nlp.config.copy()
+    path = str(tmp_path / "train.spacy")
+    DocBin(docs=[eg.reference for eg in examples]).to_disk(path)
+    config["paths"].update(train=path, dev=path)
+    student = prepare_student(
+        [nlp],
+        config,
+        [],
+        tmp_path / "distilled.spacy",
+        weight=0.25,
+        use_gpu=-1,
+        progress=lambda examples, _: examples,
+    )
+    assert (student.labelled, student.unlabelled) == (4, 1)
+    taught = list(distilled_corpus(tmp_path / "distilled.spacy")(student.nlp))
+    weights = [read_soft_targets(eg.reference).weight for eg in taught]
+    assert weights == [0.25, 0.25, 1.0, 0.25, 0.25]
+    assert ents_of(student.nlp.get_pipe("crf_ner").gold_examples(taught)[0].reference) == [
+        (0, 2, "PER"),
+        (3, 5, "LOC"),
+    ]
+    assert student.nlp.update(taught)["crf_ner"] > 0
 
 
 # Settings and files
@@ -372,7 +411,9 @@ learn_rate = 0.01
 
 [training.score_weights]
 spans_sc_f = 1.0
-ents_f = 0.0
+ents_f = null
+ents_p = null
+ents_r = null
 
 [initialize]
 
@@ -404,6 +445,7 @@ def test_train_and_evaluate_from_a_config(tmp_path):
     paths = ("--paths.train", corpus, "--paths.dev", corpus)
     output = run("train", tmp_path / "config.cfg", "--output", tmp_path, *paths)
     assert "SPANS_SC_F" in output
+    assert "ENTS_F" not in output
     nlp = spacy.load(tmp_path / "model-best")
     assert nlp.meta["performance"]["spans_sc_f"] == 1.0
     assert_as_trained(nlp)
