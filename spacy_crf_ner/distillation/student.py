@@ -78,13 +78,14 @@ def prepare_student(
             section = config.setdefault("initialize", {}).setdefault("components", {})
             section.setdefault(name, {}).setdefault("labels", list(tag_set.labels))
     nlp = init_nlp(config, use_gpu=use_gpu)
-    tag_set = recognizer_of(nlp, "The student").tag_set
+    student = recognizer_of(nlp, "The student")
+    tag_set = student.tag_set
     for teacher in teachers:
         tag_order(recognizer_of(teacher, "Each teacher").tag_set, tag_set)
     filled = nlp.config.interpolate()
     training = registry.resolve(filled["training"], schema=ConfigSchemaTraining)
     (corpus,) = resolve_dot_names(filled, [training["train_corpus"]])
-    examples = list(corpus(nlp))
+    examples = student.gold_examples(corpus(nlp))
     unknown = set(survey_gold(examples).labels) - set(tag_set.labels)
     if unknown:
         raise ValueError(

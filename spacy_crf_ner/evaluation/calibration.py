@@ -82,7 +82,7 @@ def fit_temperature(pipe: CRFEntityRecognizer, examples: Iterable[Example]) -> f
     """
     batches = []
     for batch in minibatch((eg for eg in examples if len(eg.predicted)), 64):
-        tags = np.concatenate([gold_tags(eg, pipe.tag_set) for eg in batch])
+        tags = np.concatenate([gold_tags(eg, pipe.tag_set) for eg in pipe.gold_examples(batch)])
         if (tags != MISSING).any():
             potentials = pipe.potentials([eg.predicted for eg in batch])
             batches.append((potentials, tags))

@@ -25,8 +25,8 @@ def evaluate(
     examples (Sequence[Example]): The corpus; the predicted documents are replaced.
     progress (Progress): Given the documents and their number, shows progress over them.
     RETURNS (dict[str, Any]): The scores of `pipeline.scorer.score`; "ents_support", the number of
-        gold entities of each label; "docs", "words" and "words_per_second"; and if there is a
-        `crf_ner`, "calibration" with the expected calibration error "ece" and the "bins".
+        gold entities of each label; "docs", "words" and "words_per_second"; and if a `crf_ner` sets
+        `doc.ents`, "calibration" with the expected calibration error "ece" and the "bins".
     """
     key = _write_confidences(nlp)
     start = time.perf_counter()
@@ -49,10 +49,12 @@ def evaluate(
 
 
 def _write_confidences(nlp: Language) -> str | None:
-    """Turn confidences on. Returns the last `crf_ner`'s key in `doc.spans`; None without any."""
+    """Turn confidences on. Returns the key in `doc.spans` of the last `crf_ner` that sets
+    `doc.ents`; None without any."""
     key = None
     for name, pipe in crf_pipes(nlp).items():
-        key = pipe.spans_key = pipe.spans_key or name
+        if pipe.annotate_ents:
+            key = pipe.spans_key = pipe.spans_key or name
     return key
 
 

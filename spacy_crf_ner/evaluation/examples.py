@@ -28,5 +28,9 @@ def read_examples(nlp: Language, path: Path) -> list[Example]:
     except Exception as error:
         raise CorpusError(f"cannot be read ({error}). Convert the corpus again.", path) from error
     if not any(eg.reference.has_annotation("ENT_IOB") for eg in examples):
-        raise CorpusError("it has no annotation of entities.", path)
+        raise CorpusError(
+            "it has no annotation of entities in doc.ents. If it has spans, score them with "
+            "`python -m spacy evaluate`, and calibrate with `calibrate` in Python.",
+            path,
+        )
     return examples

@@ -1,36 +1,33 @@
-"""The component `crf_ner`, which sets `doc.ents`."""
+"""The component `crf_ner`, which sets `doc.ents` or `doc.spans`."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import (
-    Any,
-    cast,
-)
+from typing import Any, cast
 
-import numpy as np
 import srsly
 from spacy import util
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
-from ..crf import Potentials, cross_entropy, expectations, k_best_tags
+from ..crf import Potentials, cross_entropy, expectations
 from ..layers.device import use_device
 from ..layers.types import Scores
 from ..tags import Scheme, TagSet, make_tag_set
 from . import confidence
-from .constraints import allowed_tags, blocked_tokens, constrain
-from .decoding import Decoding, Entity, find_entities, probable_spans
-from .gold import incorrect_spans, survey_gold
+from .annotations import at_least, without_kept, write_confidences, write_ents, write_spans
+from .constraints import allowed_tags, constrain
+from .decoding import Decoding, Entity, alternatives, find_entities, probable_spans
+from .gold import gold_examples, incorrect_spans, survey_gold
 from .loss import batch_loss
 from .potentials import differentiate, to_potentials
 from .serialize import check_storable, from_safetensors, to_safetensors
@@ -54,6 +51,7 @@ class CRFEntityRecognizer(TrainablePipe):
         incorrect_spans_key: str | None = None,
         decoding: Decoding = "viterbi",
         adversarial_epsilon: float = 0.0,
+        annotate_ents: bool = True,
         spans_key: str | None = None,
         threshold: float = 0.0,
         extension: str = confidence.NAME,
@@ -62,8 +60,8 @@ class CRFEntityRecognizer(TrainablePipe):
         """Initialize the component. `factory.make_crf_ner` describes the arguments.
 
         RAISES: ValueError for an unknown tag scheme, a threshold outside [0, 1], a negative
-            adversarial_epsilon, an extension attribute that is already used for something else, or
-            a model that is not a `CRFTagger`.
+            adversarial_epsilon, neither annotate_ents nor a spans_key, an extension attribute that
+            is already used for something else, or a model that is not a `CRFTagger`.
         """
         if adversarial_epsilon < 0:
             raise ValueError(
@@ -71,6 +69,11 @@ class CRFEntityRecognizer(TrainablePipe):
             )
         if not 0 <= threshold <= 1:
             raise ValueError(f"[{name}] threshold is a probability from 0 to 1, got {threshold}.")
+        if not annotate_ents and spans_key is None:
+            raise ValueError(
+                f"[{name}] annotate_ents = false needs a spans_key, the key in doc.spans of the "
+                'entities to learn and to find, such as spans_key = "sc".'
+            )
         if not all(model.has_ref(ref) for ref in ("tok2vec", "output_layer", "crf")):
             raise ValueError(
                 f"[{name}] the model is '{model.name}', which is no CRF tagger. Use the "
@@ -85,6 +88,7 @@ class CRFEntityRecognizer(TrainablePipe):
         self.incorrect_spans_key = incorrect_spans_key
         self.decoding = decoding
         self.adversarial_epsilon = adversarial_epsilon
+        self.annotate_ents = annotate_ents
         self.spans_key = spans_key
         self.threshold = threshold
         self.extension = extension
@@ -155,7 +159,8 @@ class CRFEntityRecognizer(TrainablePipe):
         if not any(len(doc) for doc in docs):
             return [[] for _ in docs]
         potentials = self.potentials(docs)
-        allowed = allowed_tags(docs, self.tag_set, keep_ents=not self.overwrite_ents)
+        keep_ents = self.annotate_ents and not self.overwrite_ents
+        allowed = allowed_tags(docs, self.tag_set, keep_ents=keep_ents)
         found = find_entities(
             constrain(potentials, self.tag_set, allowed),
             self.tag_set,
@@ -163,9 +168,9 @@ class CRFEntityRecognizer(TrainablePipe):
             self.threshold,
             with_confidence=self.spans_key is not None or self.threshold > 0,
         )
-        if self.overwrite_ents:
+        if not keep_ents:
             return found
-        return [_without_kept(doc, ents) for doc, ents in zip(docs, found)]
+        return [without_kept(doc, ents) for doc, ents in zip(docs, found)]
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Find the entities of a stream of documents.
@@ -190,31 +195,22 @@ class CRFEntityRecognizer(TrainablePipe):
                 yield from docs
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[list[Entity]]) -> None:
-        """Set `doc.ents` of documents, and the confidences of the entities that have one.
+        """Set `doc.ents` or `doc.spans` of documents, or both, as the settings say; and the
+        confidences of the entities that have one.
 
         docs (Iterable[Doc]): The documents to modify.
         scores (Sequence[list[Entity]]): Their entities, as `predict` returns them.
         """
-        key = self.spans_key
         for doc, found in zip(docs, scores):
-            spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in found]
-            if key is not None:
-                # NaN for entities that the document already had.
-                attrs = {"scores": np.array([ent.confidence for ent in found], dtype="f")}
-                doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)
-            ents = []
-            for span, (*_, probability) in zip(spans, found):
-                if probability is not None:
-                    span._.set(self.extension, probability)
-                if probability is None or probability >= self.threshold:
-                    ents.append(span)
-            if self.overwrite_ents:
-                doc.set_ents(ents)
+            probable = at_least(found, self.threshold)
+            if self.annotate_ents:
+                write_ents(doc, probable, overwrite=self.overwrite_ents)
             else:
-                blocked = [Span(doc, i, i + 1) for i in blocked_tokens(doc)]
-                taken = {i for span in (*doc.ents, *blocked) for i in range(span.start, span.end)}
-                ents = [span for span in ents if taken.isdisjoint(range(span.start, span.end))]
-                doc.set_ents([*doc.ents, *ents], blocked=blocked)
+                found = probable
+            if self.spans_key is not None:
+                replaced = None if self.annotate_ents else self.labels
+                write_spans(doc, self.spans_key, found, replaced)
+            write_confidences(doc, found, self.extension)
 
     def potentials(self, docs: Sequence[Doc]) -> Potentials:
         """The scores of all tag sequences of documents, without constraints.
@@ -242,13 +238,7 @@ class CRFEntityRecognizer(TrainablePipe):
         self._require_initialized()
         if not len(doc):
             return [(1.0, [])]
-        potentials = constrain(self.potentials([doc]), self.tag_set)
-        tags, probabilities = k_best_tags(potentials, k)
-        return [
-            (probability, [Entity(*span) for span in self.tag_set.to_spans(path)])
-            for probability, path in zip(probabilities[0].tolist(), tags.T.cpu().numpy())
-            if probability
-        ]
+        return alternatives(constrain(self.potentials([doc]), self.tag_set), self.tag_set, k)
 
     def probable_spans(self, docs: Iterable[Doc], threshold: float) -> list[list[Entity]]:
         """All spans whose probability as an entity is at least `threshold`, in `doc.ents` or not.
@@ -264,6 +254,27 @@ class CRFEntityRecognizer(TrainablePipe):
             return [[] for _ in docs]
         potentials = constrain(self.potentials(docs), self.tag_set)
         return probable_spans(potentials, self.tag_set, threshold)
+
+    @property
+    def gold_key(self) -> str | None:
+        """The key in `doc.spans` of gold documents for the entities to learn; None: `doc.ents`."""
+        return None if self.annotate_ents else self.spans_key
+
+    def gold_examples(self, examples: Iterable[Example]) -> list[Example]:
+        """The examples with the entities to learn as `reference.ents`, wherever they come from.
+
+        examples (Iterable[Example]): The examples.
+        RETURNS (list[Example]): The examples themselves, or with copies of their references.
+        """
+        return list(gold_examples(examples, self.gold_key, self.labels))
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Score predictions, in `doc.spans` if the component does not set `doc.ents`.
+
+        examples (Iterable[Example]): The predictions and their reference.
+        RETURNS (dict[str, Any]): What the scorer returns.
+        """
+        return super().score(examples, **{"spans_key": self.gold_key, **kwargs})
 
     def get_loss(self, examples: Iterable[Example], scores: Scores) -> tuple[float, Scores]:
         """The loss of a batch, averaged over documents, and its gradient.
@@ -284,7 +295,7 @@ class CRFEntityRecognizer(TrainablePipe):
         raw = to_potentials(scores, [eg.predicted for eg in examples], requires_grad=True)
         key = self.incorrect_spans_key
         incorrect = [] if key is None else incorrect_spans(examples, key, self.tag_set)
-        loss = batch_loss(raw, examples, self.tag_set, incorrect)
+        loss = batch_loss(raw, self.gold_examples(examples), self.tag_set, incorrect)
         return self._differentiate(loss, raw, scores)
 
     def update(
@@ -385,16 +396,9 @@ class CRFEntityRecognizer(TrainablePipe):
         """
         validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
         check_storable(self.model)
-        survey = survey_gold(get_examples())
-        if survey.misaligned:
-            logger.warning(
-                "[%s] %d of %d gold entities do not begin and end where tokens do and are treated "
-                "as missing, such as %s",
-                self.name,
-                len(survey.misaligned),
-                survey.n_ents,
-                ", ".join(f"{ent.text!r} ({ent.label_})" for ent in survey.misaligned[:5]),
-            )
+        survey = survey_gold(get_examples(), self.gold_key, labels)
+        for warning in survey.warnings:
+            logger.warning("[%s] %s", self.name, warning)
         for label in survey.labels if labels is None else labels:
             self.add_label(label)
         self._require_labels()
@@ -515,9 +519,3 @@ def crf_pipes(nlp: Language) -> dict[str, CRFEntityRecognizer]:
     RETURNS (dict[str, CRFEntityRecognizer]): The enabled ones by name, in pipeline order.
     """
     return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, CRFEntityRecognizer)}
-
-
-def _without_kept(doc: Doc, found: list[Entity]) -> list[Entity]:
-    """Remove the confidence of entities that the document already had."""
-    kept = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
-    return [ent._replace(confidence=None) if ent[:3] in kept else ent for ent in found]

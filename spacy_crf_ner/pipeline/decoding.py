@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from ..crf import Posterior, Potentials, best_tags
+from ..crf import Posterior, Potentials, best_tags, k_best_tags
 from ..tags import Span, TagSet
 
 Decoding = Literal["viterbi", "entities"]
@@ -94,6 +94,23 @@ def add_confidences(
     # Rounding may make a sum exceed 1.
     confidences = iter(probabilities.clamp(max=1.0).tolist())
     return [[Entity(*span, next(confidences)) for span in of_sequence] for of_sequence in spans]
+
+
+def alternatives(legal: Potentials, tag_set: TagSet, k: int) -> list[tuple[float, list[Entity]]]:
+    """The k most probable sets of entities of one sequence.
+
+    legal (Potentials): The scores of the legal tag sequences of a single sequence.
+    tag_set (TagSet): The tags.
+    k (int): The number of sets, at least 1.
+    RETURNS (list[tuple[float, list[Entity]]]): At most k sets, the most probable first, each with
+        its probability among all possible sets.
+    """
+    tags, probabilities = k_best_tags(legal, k)
+    return [
+        (probability, [Entity(*span) for span in tag_set.to_spans(path)])
+        for probability, path in zip(probabilities[0].tolist(), tags.T.cpu().numpy())
+        if probability
+    ]
 
 
 def probable_spans(legal: Potentials, tag_set: TagSet, threshold: float) -> list[list[Entity]]:

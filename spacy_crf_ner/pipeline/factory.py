@@ -38,7 +38,7 @@ dropout = 0.0
 
 @Language.factory(
     "crf_ner",
-    # doc.spans only if `spans_key` is set.
+    # doc.spans only if `spans_key` is set, the others only if `annotate_ents` is true.
     assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_MODEL,
@@ -47,6 +47,7 @@ dropout = 0.0
         "incorrect_spans_key": None,
         "decoding": "viterbi",
         "adversarial_epsilon": 0.0,
+        "annotate_ents": True,
         "spans_key": None,
         "threshold": 0.0,
         "extension": "confidence",
@@ -71,6 +72,7 @@ def make_crf_ner(
     incorrect_spans_key: str | None,
     decoding: Decoding,
     adversarial_epsilon: float,
+    annotate_ents: bool,
     spans_key: str | None,
     threshold: float,
     extension: str,
@@ -93,10 +95,14 @@ def make_crf_ner(
         (Miyato et al. 2017, "Adversarial training methods for semi-supervised text
         classification"): the root mean square over the tokens of a document. It nearly doubles the
         training time. 0: no second pass.
+    annotate_ents (bool): Whether to learn and to set `doc.ents`. If not, the component learns the
+        spans of gold documents under `spans_key` that have its labels, and writes those that it
+        finds there beside spans of other labels, whatever `doc.ents` has.
     spans_key (str | None): The key in `doc.spans` under which to write the entities, with their
         exact probabilities as scores. These are also in `ent._.confidence`. None: no spans.
-    threshold (float): The probability below which an entity is left out of `doc.ents`. For the
-        decoding "entities", half of the expected F1 is best, and the minimum is 0.01.
+    threshold (float): The probability below which an entity is left out of `doc.ents`, or of
+        `doc.spans` without `annotate_ents`. For the decoding "entities", half of the expected F1 is
+        best, and the minimum is 0.01.
     extension (str): The name of the extension attribute for the confidence of spans. Change it if
         "confidence" is already used for something else.
     scorer (Callable | None): The scoring method.
@@ -112,6 +118,7 @@ def make_crf_ner(
         incorrect_spans_key=incorrect_spans_key,
         decoding=decoding,
         adversarial_epsilon=adversarial_epsilon if extras is None else extras,
+        annotate_ents=annotate_ents,
         spans_key=spans_key,
         threshold=threshold,
         extension=extension,

@@ -1,12 +1,13 @@
 """Hard targets: gold annotation as tag ids, and gold entities that cannot be used."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from spacy.tokens import Span
+from spacy.tokens import Doc, Span
 from spacy.training import Example
+from spacy.util import filter_spans
 
 from ..tags import MISSING, TagSet
 
@@ -18,11 +19,30 @@ class Survey(NamedTuple):
     n_ents (int): Their number.
     misaligned (list[Span]): Those that do not align with the tokens of the predicted document. They
         are treated as missing annotation.
+    conflicting (list[Span]): Spans that are left out because they overlap a longer one.
     """
 
     labels: list[str]
     n_ents: int
     misaligned: list[Span]
+    conflicting: list[Span]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to say about the entities that cannot be used."""
+        warnings = []
+        if self.misaligned:
+            warnings.append(
+                f"{len(self.misaligned)} of {self.n_ents} gold entities do not begin and end where "
+                f"tokens do and are treated as missing, such as {_first(self.misaligned)}"
+            )
+        if self.conflicting:
+            warnings.append(
+                f"{len(self.conflicting)} of {self.n_ents + len(self.conflicting)} gold spans "
+                f"overlap a longer one and are left out, such as {_first(self.conflicting)}. Each "
+                "crf_ner finds entities that do not overlap; give these labels one of their own."
+            )
+        return warnings
 
 
 class IncorrectSpan(NamedTuple):
@@ -40,22 +60,61 @@ class IncorrectSpan(NamedTuple):
     label: str
 
 
-def survey_gold(examples: Iterable[Example]) -> Survey:
+def survey_gold(
+    examples: Iterable[Example], key: str | None = None, labels: Collection[str] | None = None
+) -> Survey:
     """Collect the entities of examples.
 
     examples (Iterable[Example]): The examples.
-    RETURNS (Survey): The labels, the number of entities, and those that do not align.
+    key (str | None): The key in `doc.spans` of the entities. None if they are in `doc.ents`.
+    labels (Collection[str] | None): The labels of the spans to collect; None for all.
+    RETURNS (Survey): The labels, the number of entities, and those that cannot be used.
     """
-    labels: set[str] = set()
+    found: set[str] = set()
     misaligned: list[Span] = []
+    conflicting: list[Span] = []
     n_ents = 0
-    for eg in examples:
+    for eg in gold_examples(examples, key, labels):
+        conflicting += _conflicting(eg.reference, key, labels)
         ents = eg.reference.ents
-        labels.update(ent.label_ for ent in ents)
+        found.update(ent.label_ for ent in ents)
         n_ents += len(ents)
         if len(eg.get_aligned_spans_y2x(ents)) < len(ents):
             misaligned += [ent for ent in ents if not eg.get_aligned_spans_y2x([ent])]
-    return Survey(sorted(labels), n_ents, misaligned)
+    return Survey(sorted(found), n_ents, misaligned, conflicting)
+
+
+def gold_examples(
+    examples: Iterable[Example], key: str | None, labels: Collection[str] | None
+) -> Iterator[Example]:
+    """Let the gold entities of examples be those of `reference.ents`, wherever they are.
+
+    examples (Iterable[Example]): The examples.
+    key (str | None): The key in `doc.spans` of the entities. None if they are in `doc.ents`.
+    labels (Collection[str] | None): The labels of the spans to take; None for all.
+    YIELDS (Example): The examples themselves; or, with a key, examples with copies of the
+        references.
+    """
+    for eg in examples:
+        if key is not None:
+            eg = Example(eg.predicted, as_entities(eg.reference, key, labels))
+        yield eg
+
+
+def as_entities(doc: Doc, key: str, labels: Collection[str] | None = None) -> Doc:
+    """Copy a document, with a group of its spans as entities.
+
+    Of spans that overlap, the longest becomes an entity.
+
+    doc (Doc): The document.
+    key (str): The group's key in `doc.spans`. Without it, the document is not annotated.
+    labels (Collection[str] | None): The labels of the spans to take; None for all.
+    RETURNS (Doc): The copy.
+    """
+    copy = doc.copy()
+    spans = filter_spans(_labelled(copy, key, labels))
+    copy.set_ents(spans, default="outside" if key in doc.spans else "missing")
+    return copy
 
 
 def gold_tags(example: Example, tag_set: TagSet) -> np.ndarray:
@@ -119,6 +178,24 @@ def biluo_tags(example: Example) -> list[str | None]:
             tags[ent.start + 1 : last] = [f"I-{label}"] * (len(ent) - 2)
             tags[last] = f"L-{label}"
     return tags
+
+
+def _labelled(doc: Doc, key: str, labels: Collection[str] | None) -> list[Span]:
+    return [
+        span
+        for span in doc.spans.get(key, ())
+        if (span.label_ if labels is None else span.label_ in labels)
+    ]
+
+
+def _conflicting(doc: Doc, key: str | None, labels: Collection[str] | None) -> list[Span]:
+    spans = [] if key is None else _labelled(doc, key, labels)
+    kept = set(filter_spans(spans))
+    return [span for span in spans if span not in kept]
+
+
+def _first(spans: Sequence[Span]) -> str:
+    return ", ".join(f"{span.text!r} ({span.label_})" for span in spans[:5])
 
 
 @lru_cache

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from spacy.pipeline.spancat import spancat_score
 from spacy.scorer import get_ner_prf
 from spacy.training import Example
 
@@ -15,12 +16,19 @@ def make_ner_scorer() -> Callable[..., dict[str, Any]]:
     return score
 
 
-def score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-    """Score entities and the tags of tokens.
+def score(
+    examples: Iterable[Example], *, spans_key: str | None = None, **kwargs: Any
+) -> dict[str, Any]:
+    """Score entities and the tags of tokens; or spans, as spaCy's `spancat` does.
 
     examples (Iterable[Example]): The predictions and their reference.
-    RETURNS (dict[str, Any]): The scores of `score_entities` and `score_tokens`.
+    spans_key (str | None): The key in `doc.spans` of the spans to score. None: `doc.ents`.
+    RETURNS (dict[str, Any]): The scores of `score_entities` and `score_tokens`; or, as
+        `spacy.spancat_scorer.v1`, `spans_{key}_p`, `spans_{key}_r`, `spans_{key}_f` and
+        `spans_{key}_per_type`.
     """
+    if spans_key is not None:
+        return spancat_score(examples, spans_key=spans_key)
     examples = list(examples)
     return {**score_entities(examples, **kwargs), **score_tokens(examples)}
 

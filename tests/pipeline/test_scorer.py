@@ -85,6 +85,23 @@ def test_the_registered_scorer_scores_entities_and_tokens():
     assert {"ents_macro_f", "ents_per_type", "ents_token_macro_f"} <= scores.keys()
 
 
+def test_with_a_key_it_scores_spans_as_spacy_does():
+    vocab = spacy.blank("zh").vocab
+    gold, found = (Doc(vocab, words=list("北京大学")) for _ in range(2))
+    gold.spans["sc"] = [Span(gold, 0, 2, "LOC"), Span(gold, 0, 4, "ORG")]
+    found.spans["sc"] = [Span(found, 0, 4, "ORG")]
+    examples = [Example(found, gold), Example(Doc(vocab), Doc(vocab))]
+    scores = make_ner_scorer()(examples, spans_key="sc")
+    assert scores["spans_sc_f"] == pytest.approx(2 / 3)
+    spacy_scorer = spacy.registry.get("scorers", "spacy.spancat_scorer.v1")()
+    assert scores == spacy_scorer(examples, spans_key="sc")
+    # That one can be set as well: the component tells it the key.
+    config = {"annotate_ents": False, "spans_key": "sc"}
+    scorer = {"@scorers": "spacy.spancat_scorer.v1"}
+    pipe = spacy.blank("zh").add_pipe("crf_ner", config={**config, "scorer": scorer})
+    assert pipe.score(examples) == scores
+
+
 def test_a_pipeline_reports_them_all():
     nlp = spacy.blank("zh")
     nlp.add_pipe("crf_ner").add_label("PER")
