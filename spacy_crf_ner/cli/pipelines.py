@@ -3,6 +3,7 @@
 import spacy
 from spacy.language import Language
 
+from ..pipeline.component import crf_pipes
 from .errors import exit_with
 
 
@@ -11,14 +12,21 @@ def load_recognizer(model: str) -> Language:
 
     model (str): Its name or folder.
     RETURNS (Language): The pipeline.
-    RAISES: typer.Exit if it cannot be loaded, or does not find entities.
+    RAISES: typer.Exit if it cannot be loaded, or does not set `doc.ents`.
     """
     try:
         nlp = spacy.load(model)
     # ImportError: it needs a package.
     except (ImportError, OSError, ValueError) as error:
         exit_with(error)
-    if not any("doc.ents" in nlp.get_pipe_meta(name).assigns for name in nlp.pipe_names):
+    only_spans = {name for name, pipe in crf_pipes(nlp).items() if not pipe.annotate_ents}
+    others = [name for name in nlp.pipe_names if name not in only_spans]
+    if not any("doc.ents" in nlp.get_pipe_meta(name).assigns for name in others):
+        if only_spans:
+            exit_with(
+                f"{model}: the pipeline sets doc.spans, but not doc.ents, which this command is "
+                "about. Use `python -m spacy evaluate`, or Python."
+            )
         exit_with(
             f"{model}: the pipeline has nothing that finds entities, such as crf_ner. It has "
             f"{', '.join(nlp.pipe_names) or 'no components'}."

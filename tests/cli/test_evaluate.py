@@ -105,6 +105,16 @@ def test_a_pipeline_that_finds_no_entities_is_an_error(tmp_path, command):
     assert "sentencizer" in output
 
 
+@pytest.mark.parametrize("command", ["evaluate", "annotate"])
+def test_a_pipeline_for_spans_only_is_an_error(tmp_path, command):
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("crf_ner", config={"annotate_ents": False, "spans_key": "sc"})
+    nlp.to_disk(tmp_path / "model")
+    (tmp_path / "texts.txt").write_text("北京\n", encoding="utf8")
+    output = run_on(command, tmp_path / "model", tmp_path / "texts.txt")
+    assert "sets doc.spans, but not doc.ents" in output
+
+
 def test_a_pipeline_that_is_not_there(tmp_path):
     (tmp_path / "texts.txt").write_text("北京\n", encoding="utf8")
     texts = tmp_path / "texts.txt"
