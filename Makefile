@@ -1,4 +1,5 @@
 # Two commands: `make run` and `make test`. Both need only Python 3.10+ and make.
+# `make release` builds the pretrained pipelines (docs/pretrained.md).
 
 PYTHON ?= python3
 CORPUS ?= demo
@@ -45,7 +46,19 @@ VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.config $(CONFIG
 	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null) \
 	--vars.encoder $(ENCODER) --vars.precision $(PRECISION)
 
-.PHONY: env run doctor test test-slow coverage docs clean
+# The pretrained pipelines. They are named as spaCy's are: language, kind, data, size. Those without a size are
+# what the configs say.
+PRETRAINED := zh_crf_ner_cluener zh_crf_ner_cluener_sm zh_crf_ner_chisiec zh_crf_ner_chisiec_sm \
+	en_crf_ner_conll en_crf_ner_conll_sm
+# Those to build.
+MODELS ?= $(PRETRAINED)
+zh_crf_ner_cluener zh_crf_ner_cluener_sm: CORPUS = cluener
+zh_crf_ner_chisiec zh_crf_ner_chisiec_sm: CORPUS = chisiec
+en_crf_ner_conll en_crf_ner_conll_sm: CORPUS = conll2003
+# Half the width of the encoder, and no adversarial training.
+SMALL := --components.crf_ner.model.tok2vec.encode.width 192 --components.crf_ner.adversarial_epsilon 0
+
+.PHONY: env run release doctor test test-slow coverage docs clean $(PRETRAINED)
 
 env: $(INSTALLED)
 
@@ -78,6 +91,23 @@ run: env $(if $(filter-out -1,$(GPU)),doctor) $(CORPORA)/$(CORPUS) $(VECTORS_FOL
 	$(OVERRIDES) $(BIN)/python -m spacy project run all . $(VARS)
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall $(WHEEL)
 	$(BIN)/python -m spacy crf annotate $(PACKAGE) $(SAMPLE)
+
+# A wheel of each of the pretrained pipelines. `make release MODELS=zh_crf_ner_chisiec_sm` builds one.
+release: $(MODELS)
+
+# The corpus depends on the pipeline, which is known at the second expansion only.
+.SECONDEXPANSION:
+$(PRETRAINED): env $(if $(filter-out -1,$(GPU)),doctor) $$(CORPORA)/$$(CORPUS) $(VECTORS_FOLDER)
+	$(BIN)/python -m spacy crf convert $(CORPORA)/$(CORPUS) corpus/$(CORPUS) --lang $(LANGUAGE)
+	$(OVERRIDES) $(BIN)/python -m spacy train configs/$(CONFIG).cfg --output training/$@ \
+		--paths.train corpus/$(CORPUS)/train.spacy --paths.dev corpus/$(CORPUS)/dev.spacy \
+		--paths.vectors $(or $(VECTORS_FOLDER),null) --nlp.lang $(LANGUAGE) \
+		--training.max_steps $(STEPS) --system.seed $(SEED) --system.precision $(PRECISION) \
+		--gpu-id $(GPU) $(if $(filter %_sm,$@),$(SMALL))
+	$(BIN)/python -m spacy crf card training/$@/model-best corpus/$(CORPUS)/test.spacy \
+		--about assets/models/$(CORPUS).md --name $(@:$(LANGUAGE)_%=%) --version $(VERSION)
+	mkdir -p packages
+	$(BIN)/python -m spacy package training/$@/model-best packages --build wheel --force
 
 # Checks whether the GPU can be used, and says what to do if not.
 doctor: $(INSTALLED_GPU)

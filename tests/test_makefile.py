@@ -1,4 +1,4 @@
-"""What `make run` would do with its variables."""
+"""What `make run` and `make release` would do with their variables."""
 
 import re
 import subprocess
@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import srsly
+from spacy.util import load_config, walk_dict
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE, RATE = "--training.batcher.size", "--training.optimizer.learn_rate.initial_rate"
 
 
-def commands_of(*variables):
-    command = ["make", "-n", "run", "VENV=none", *variables]
+def commands_of(*variables, target="run"):
+    command = ["make", "-n", target, "VENV=none", *variables]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return result.stdout.replace("\\\n", " ")
@@ -55,3 +56,64 @@ def test_a_gpu_is_checked_first():
 def test_all_variables_are_those_of_the_project():
     passed = set(re.findall(r"--vars\.(\w+)", commands_of()))
     assert passed == set(srsly.read_yaml(ROOT / "project.yml")["vars"])
+
+
+def release(*variables):
+    """The commands of `make release` after those that make the environment."""
+    return commands_of(*variables, target="release").split(".installed\n")[-1].splitlines()
+
+
+def test_a_release_has_six_pipelines(tmp_path):
+    for name in ("cluener", "chisiec", "conll2003"):
+        (tmp_path / name).mkdir()
+    commands = release(f"CORPORA={tmp_path}")
+    steps = ("crf convert", "train", "crf card", "mkdir -p packages", "package")
+    assert len(commands) == 6 * len(steps)
+    for i, command in enumerate(commands):
+        assert re.search(rf"\b{steps[i % len(steps)]}\b", command)
+    trained = [re.search(r"train configs/(\w+)\.cfg --output training/(\w+)", c) for c in commands]
+    assert [match.groups() for match in trained if match] == [
+        ("bilstm", "zh_crf_ner_cluener"),
+        ("bilstm", "zh_crf_ner_cluener_sm"),
+        ("bilstm", "zh_crf_ner_chisiec"),
+        ("bilstm", "zh_crf_ner_chisiec_sm"),
+        ("bilstm_words", "en_crf_ner_conll"),
+        ("bilstm_words", "en_crf_ner_conll_sm"),
+    ]
+    for command, match in zip(commands, trained):
+        if match:
+            assert ("adversarial_epsilon 0" in command) == match[2].endswith("_sm")
+    for path in re.findall(r"--about (\S+)", "\n".join(commands)):
+        assert (ROOT / path).is_file()
+
+
+def test_a_release_of_one_pipeline(tmp_path):
+    (tmp_path / "conll2003").mkdir()
+    _, train, card, _, package = release(
+        f"CORPORA={tmp_path}", "MODELS=en_crf_ner_conll_sm", "STEPS=2", "SEED=3", "VERSION=1.2.3"
+    )
+    for part in ("--nlp.lang en", "--training.max_steps 2", "--system.seed 3"):
+        assert part in train
+    assert "corpus/conll2003/test.spacy --about assets/models/conll2003.md" in " ".join(
+        card.split()
+    )
+    assert "--name crf_ner_conll_sm --version 1.2.3" in card
+    assert "training/en_crf_ner_conll_sm/model-best packages" in package
+
+
+def test_a_pipeline_that_is_not_known_is_an_error():
+    command = ["make", "-n", "release", "VENV=none", "MODELS=zh_crf_ner_clue"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode != 0
+    assert "zh_crf_ner_clue" in result.stderr
+
+
+def test_settings_of_the_small_pipelines_are_those_of_the_configs():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf8")
+    settings = re.search(r"^SMALL := (.+)$", makefile, re.MULTILINE)[1].split()
+    for config in ("bilstm", "bilstm_words"):
+        shipped = load_config(ROOT / "configs" / f"{config}.cfg")
+        values = {f"--{'.'.join(path)}": value for path, value in walk_dict(shipped)}
+        width, epsilon = (values[name] for name in settings[::2])
+        assert int(settings[1]) == width / 2
+        assert epsilon > float(settings[3]) == 0

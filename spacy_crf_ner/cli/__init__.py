@@ -5,6 +5,7 @@ from spacy.cli._util import app as spacy_app
 
 from .annotate import annotate_cli
 from .calibrate import calibrate_cli
+from .card import card_cli
 from .convert import convert_cli
 from .distill import distill_cli
 from .doctor import doctor_cli
@@ -20,6 +21,7 @@ app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("summarize")(summarize_cli)
 app.command("calibrate")(calibrate_cli)
+app.command("card")(card_cli)
 app.command("annotate")(annotate_cli)
 app.command("distill", context_settings=CONTEXT)(distill_cli)
 app.command("vectors")(vectors_cli)

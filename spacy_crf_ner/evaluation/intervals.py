@@ -1,0 +1,105 @@
+"""Confidence intervals of F1: how much it would differ on other documents of the same kind."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from spacy.training import Example
+
+Interval = tuple[float, float]
+# Its label, its first token in the reference, and the token after its last one.
+Entity = tuple[str, int, int]
+
+
+class Counts(NamedTuple):
+    """The entities of each document, counted as spaCy's scorer counts them.
+
+    labels (list[str]): The labels that occur, sorted.
+    values (np.ndarray): Of shape (documents, labels, 3): the correct, the predicted and the gold
+        entities.
+    """
+
+    labels: list[str]
+    values: np.ndarray
+
+
+class Intervals(NamedTuple):
+    """Confidence intervals of F1.
+
+    micro (Interval | None): That of all entities; None without any entity.
+    per_label (dict[str, Interval]): That of each label.
+    """
+
+    micro: Interval | None
+    per_label: dict[str, Interval]
+
+
+def count_entities(examples: Sequence[Example]) -> Counts:
+    """Count the entities of each document.
+
+    As in spaCy, documents without any entity annotation are left out, and so are predicted entities
+    in a part of a document that has none.
+
+    examples (Sequence[Example]): The predictions and their reference.
+    RETURNS (Counts): The counts.
+    """
+    pairs = [_entities(eg) for eg in examples if eg.reference.has_annotation("ENT_IOB")]
+    labels = sorted({label for pair in pairs for ents in pair for label, _, _ in ents})
+    index = {label: i for i, label in enumerate(labels)}
+    values = np.zeros((len(pairs), len(labels), 3))
+    for row, (found, gold) in zip(values, pairs):
+        for i, ents in enumerate((gold.intersection(found), found, gold)):
+            for label, _, _ in ents:
+                row[index[label], i] += 1
+    return Counts(labels, values)
+
+
+def f1_intervals(
+    counts: Counts, *, n_samples: int = 1000, level: float = 0.95, seed: int = 0
+) -> Intervals:
+    """Estimate confidence intervals of F1 by the percentile bootstrap (Efron and Tibshirani 1993;
+    Koehn 2004).
+
+    Whole documents are drawn with replacement, as the entities of a document are not independent.
+    In some draws, a rare label is neither annotated nor predicted, and so has no F1. Its interval
+    is that of the other draws.
+
+    counts (Counts): What `count_entities` returned.
+    n_samples (int): The number of draws.
+    level (float): The probability that the interval covers, such as 0.95.
+    seed (int): The seed of the draws.
+    RETURNS (Intervals): The interval over all entities and of each label.
+    """
+    n_docs, n_labels, _ = counts.values.shape
+    if not n_labels:
+        return Intervals(None, {})
+    rng = np.random.default_rng(seed)
+    flat = counts.values.reshape(n_docs, -1)
+    # One draw at a time, as many documents times many draws may not fit into memory.
+    draws = (rng.integers(n_docs, size=n_docs) for _ in range(n_samples))
+    totals = np.stack([np.bincount(draw, minlength=n_docs) @ flat for draw in draws])
+    totals = totals.reshape(n_samples, n_labels, 3)
+    bounds = 50 * (1 - level), 50 * (1 + level)
+    low, high = np.nanpercentile(_f1(totals), bounds, axis=0)
+    micro_low, micro_high = np.nanpercentile(_f1(totals.sum(axis=1)), bounds)
+    per_label = dict(zip(counts.labels, zip(low.tolist(), high.tolist())))
+    return Intervals((float(micro_low), float(micro_high)), per_label)
+
+
+def _f1(counts: np.ndarray) -> np.ndarray:
+    """F1 from counts (…, 3); NaN where nothing is annotated or predicted."""
+    correct, found, gold = np.moveaxis(counts, -1, 0)
+    total = found + gold
+    return 2 * correct / np.where(total, total, np.nan)
+
+
+def _entities(eg: Example) -> tuple[list[Entity], set[Entity]]:
+    """The predicted and the gold entities."""
+    found = []
+    for ent in eg.predicted.ents:
+        tokens = eg.alignment.x2y[ent.start : ent.end]
+        if len(tokens):
+            start, end = int(tokens[0]), int(tokens[-1]) + 1
+            if all(token.ent_iob for token in eg.reference[start:end]):
+                found.append((ent.label_, start, end))
+    return found, {(ent.label_, ent.start, ent.end) for ent in eg.reference.ents}
