@@ -34,7 +34,7 @@ def annotate_cli(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Write a .json (CLUENER) or .spacy file, or what --to says"
+            "--output", "-o", help="Write a .json (CLUENER) or .spacy file, or as --to says"
         ),
     ] = None,
     to: Annotated[
