@@ -58,6 +58,13 @@ def test_no_annotation_file_is_missing_annotation_and_an_empty_one_no_entities(
     assert record.path == (path if ann is None else path.with_suffix(".ann"))
 
 
+@pytest.mark.parametrize("text", ['{"text": "x"}', "Ada B-PER", "-DOCSTART- O", "#begin document"])
+def test_a_text_beside_its_annotation_may_look_like_anything(tmp_path, text):
+    path = put(tmp_path, text=text, ann="")
+    assert find_format(Source.open(path)) is FORMAT
+    assert find_format(Source.open(path.with_suffix(".ann"))) is FORMAT
+
+
 def test_a_text_file_among_others_is_not_taken(tmp_path):
     assert find_format(Source.open(put(tmp_path, ann=None))) is not FORMAT
 
