@@ -1,11 +1,13 @@
 """Shared helpers: reading lines, atomic writing, `CorpusError`."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+BYTE_ORDER_MARK = "\ufeff"
 
 
 class CorpusError(ValueError):
@@ -33,16 +35,16 @@ def read_lines(path: Path) -> list[str]:
     return decode_lines(path.read_bytes(), path)
 
 
-def decode_lines(data: bytes, path: str | Path) -> list[str]:
+def decode_text(data: bytes, path: str | Path) -> str:
     """Decode the content of a text file.
 
     data (bytes): The content.
     path (str | Path): The name of the file in error messages.
-    RETURNS (list[str]): Its lines, without line endings and byte order mark.
-    RAISES: CorpusError if the content is empty or not UTF-8.
+    RETURNS (str): The text, with line endings and byte order mark as they are.
+    RAISES: CorpusError if the content is not UTF-8.
     """
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         encoding = "UTF-16" if data.startswith(UTF16_MARKS) else "GB18030"
         raise CorpusError(
@@ -51,7 +53,17 @@ def decode_lines(data: bytes, path: str | Path) -> list[str]:
             path,
             data.count(b"\n", 0, error.start) + 1,
         ) from None
-    text = text.removeprefix("\ufeff")
+
+
+def decode_lines(data: bytes, path: str | Path) -> list[str]:
+    """Decode the lines of a text file.
+
+    data (bytes): The content.
+    path (str | Path): The name of the file in error messages.
+    RETURNS (list[str]): Its lines, without line endings and byte order mark.
+    RAISES: CorpusError if the content is empty or not UTF-8.
+    """
+    text = decode_text(data, path).removeprefix(BYTE_ORDER_MARK)
     if not text.strip():
         raise CorpusError("the file is empty. Remove or replace it.", path)
     # Not splitlines(), which also splits at characters that texts may contain, such as U+2028.
@@ -60,15 +72,22 @@ def decode_lines(data: bytes, path: str | Path) -> list[str]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file atomically: completely or not at all.
+    """Write a file or a folder atomically: completely or not at all.
 
-    path (Path): The file to write. An existing file is kept until the new one is complete.
-    YIELDS (Path): A temporary file in the same folder to write to. It is renamed on success and
-        removed on failure.
+    path (Path): What to write. An existing file is kept until the new one is complete.
+    YIELDS (Path): A temporary path in the same folder, for a file or a folder to be made there. It
+        is renamed on success and removed on failure.
+    RAISES: CorpusError if there is a folder with something in it.
     """
+    if path.is_dir() and any(path.iterdir()):
+        raise CorpusError("there is a folder that is not empty. Empty it, or name another.", path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        if temporary.is_dir() and path.is_dir():
+            path.rmdir()  # Windows does not replace a folder, not even an empty one
         os.replace(temporary, path)
     finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)

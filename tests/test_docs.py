@@ -34,6 +34,8 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config, minibatch
 from thinc.api import Config
 
+from spacy_crf_ner.formats.catalogue import FORMATS
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(
@@ -460,6 +462,19 @@ def check_links(page: Path) -> None:
 def slug(heading: str) -> str:
     """The anchor of a heading, both on GitHub and of MkDocs."""
     return re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-")
+
+
+def test_the_table_of_formats_is_that_of_the_catalogue():
+    text = (ROOT / "docs" / "formats.md").read_text(encoding="utf8")
+    table = re.findall(r"^\| `([\w-]+)` \| .+ \| (.+) \| (.+) \|$", text, re.MULTILINE)
+    rows = {name: (losses, confidences) for name, losses, confidences in table}
+    assert rows == {
+        name: (
+            ", ".join(sorted(format.loses)) or "–",
+            "yes" if format.has_confidences else "–",
+        )
+        for name, format in FORMATS.items()
+    }
 
 
 def test_every_page_is_in_the_navigation():

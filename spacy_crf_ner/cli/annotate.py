@@ -33,10 +33,12 @@ def annotate_cli(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write a .json (CLUENER) or .spacy file instead"),
+        typer.Option(
+            "--output", "-o", help="Write a .json (CLUENER) or .spacy file, or as --to says"
+        ),
     ] = None,
     to: Annotated[
-        str | None, typer.Option(help="Format of the output file: " + ", ".join(FORMATS))
+        str | None, typer.Option(help="Format of the output: " + ", ".join(FORMATS))
     ] = None,
     n_process: Annotated[int, typer.Option(help="Number of processes")] = 1,
     batch_size: Annotated[int, typer.Option(help="Texts per batch")] = 128,

@@ -28,7 +28,7 @@ def convert_cli(
         typer.Argument(
             metavar="OUTPUT",
             help="A .spacy file for all, or a folder for train, dev and test; with --to, a file "
-            "for one file, or a folder",
+            "for one set, or a folder",
         ),
     ],
     lang: Annotated[str, typer.Option("--lang", "-l", help="Language code")] = "zh",
@@ -65,6 +65,7 @@ def convert_cli(
     each input file is told by its content.
 
     In a folder, the files must be named train, dev (or valid, val) and test, with any extension.
+    Each may be a folder of files. A folder of brat's files is one set.
     """
     nlp = _make_nlp(lang)
     try:

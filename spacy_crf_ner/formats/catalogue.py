@@ -1,7 +1,7 @@
 """The formats, told apart by content."""
 
 from ..util import CorpusError
-from . import cluener, columns, docbin
+from . import brat, cluener, columns, docbin
 from .format import Format
 from .source import Source
 
@@ -10,6 +10,7 @@ FORMATS: dict[str, Format] = {
     each.name: each
     for each in (
         docbin.FORMAT,
+        brat.FORMAT,
         cluener.FORMAT,
         columns.FORMAT,
     )

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 
 from ..util import replacing
 from .corpus import CorpusSet, read_corpus, require_entities, require_known_labels, split_set
-from .find import find_files, find_sets
+from .find import find_files, find_sets, is_one_set
 from .format import Format
 from .json_lines import write_json_lines
 from .record import Note, Record
@@ -96,8 +96,8 @@ def load_export(
 ) -> Conversion:
     """Read a corpus, and plan files of another format. Nothing is split off, and nothing written.
 
-    inputs (list[Path]): One file, or a folder with the sets of a corpus.
-    output (Path): For one file, the file to write; for a folder, the folder for a file per set.
+    inputs (list[Path]): One file, a folder of brat's files, or a folder with the sets of a corpus.
+    output (Path): For one set, what to write; for a folder of sets, the folder for each of them.
     nlp (Language): The pipeline with the tokenizer for texts and with the vocab.
     to (Format): The format of the files.
     progress (Callable[[list[Record]], Iterable[Record]]): Given a set's records, shows progress
@@ -108,7 +108,7 @@ def load_export(
     """
     found = find_sets(inputs)
     corpus = read_corpus(found.sets, nlp, progress, format=format)
-    if len(inputs) == 1 and not inputs[0].is_dir():
+    if is_one_set(inputs):
         outputs = {output: corpus.sets["train"].docs}
     else:
         outputs = {output / f"{name}{to.suffix}": each.docs for name, each in corpus.sets.items()}

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
+from .. import tags
 from ..util import CorpusError
 from .catalogue import find_format
 from .docbin import to_doc
@@ -131,7 +132,7 @@ def require_entities(sets: dict[str, CorpusSet], files: dict[str, list[Path]]) -
     RAISES: CorpusError if an annotated set or the set "train" has no entities.
     """
     for name, corpus_set in sets.items():
-        where = ", ".join(str(path) for path in files[name])
+        where = _name(files[name])
         if not corpus_set.docs:
             raise CorpusError("no documents are found. Add some, or leave the file out.", where)
         gold = corpus_set.is_annotated or name == "train"
@@ -141,6 +142,12 @@ def require_entities(sets: dict[str, CorpusSet], files: dict[str, list[Path]]) -
                 "corpus is annotated, or give another --format.",
                 where,
             )
+
+
+def _name(files: list[Path]) -> str:
+    """Files for an error; corpora with a file for each document have thousands."""
+    shown = ", ".join(str(path) for path in files[:3])
+    return shown if len(files) <= 3 else f"{shown} and {len(files) - 3:,} other files"
 
 
 def require_known_labels(sets: dict[str, CorpusSet]) -> None:
@@ -165,8 +172,15 @@ def require_known_labels(sets: dict[str, CorpusSet]) -> None:
                 f"{', '.join(labels)}; here {ent.text!r} is {ent.label_}. Correct the "
                 "labels, or add documents with them to the training set.",
                 record.path,
-                record.line_of(ent.start),
+                record.line_of_span(_span_in(record, ent)),
             )
+
+
+def _span_in(record: Record, ent: Span) -> tags.Span:
+    """An entity as offsets into the text of its record."""
+    if isinstance(record.text, str):
+        return ent.start_char, ent.end_char, ent.label_
+    return ent.start, ent.end, ent.label_
 
 
 def split_set(whole: CorpusSet, share: float, seed: int) -> dict[str, CorpusSet]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..util import CorpusError
+from .brat import ANNOTATION, TEXT
 
 _STEMS = {
     "train": "train",
@@ -16,7 +17,7 @@ _STEMS = {
 }
 # Files that commonly lie beside a corpus.
 _BESIDE = ("", "readme", "license", "licence", "schema")
-_BESIDE_SUFFIXES = (".md",)
+_BESIDE_SUFFIXES = (".md", ".conf")
 # These are only read if there is nothing else: `convert` may have written them.
 _CONVERTED = ".spacy"
 
@@ -54,14 +55,14 @@ def find_files(inputs: list[Path], name: str) -> Found:
 def find_sets(inputs: list[Path]) -> Found:
     """Find the files of the training, development and test set by their names.
 
-    A single file is the training set, whatever its name.
+    A single file is the training set, whatever its name, and so is a folder of brat's files.
 
     inputs (list[Path]): A folder, or files.
     RETURNS (Found): The files of those of the sets "train", "dev" and "test" that exist.
     RAISES: CorpusError if there is no training set, or two files for one set.
     """
-    if len(inputs) == 1 and not inputs[0].is_dir():
-        return Found({"train": inputs}, [])
+    if is_one_set(inputs):
+        return find_files(inputs, "train")
     sets: dict[str, list[Path]] = {}
     ignored: list[Path] = []
     for path in _list_sets(inputs):
@@ -88,11 +89,24 @@ def find_sets(inputs: list[Path]) -> Found:
     return Found({name: sets[name] for name in order if name in sets}, sorted(ignored))
 
 
+def is_one_set(inputs: list[Path]) -> bool:
+    """Whether the input is one set of documents: a file, or a folder of brat's files.
+
+    inputs (list[Path]): Files and folders.
+    RETURNS (bool): Whether it is.
+    """
+    if len(inputs) > 1 or not inputs[0].is_dir():
+        return len(inputs) == 1
+    paths = list(inputs[0].iterdir())
+    has_annotation = any(path.suffix == ANNOTATION for path in paths)
+    return has_annotation and not any(_STEMS.get(_stem(path)) == "train" for path in paths)
+
+
 def _list_sets(inputs: list[Path]) -> list[Path]:
     """The files and folders that may be sets: the inputs, or what is in the only folder."""
     if len(inputs) > 1:
         return inputs
-    paths = sorted(inputs[0].iterdir())
+    paths = _list_folder(inputs[0])
     if not any(_is_corpus(path) or path.is_dir() for path in paths):
         raise CorpusError("there is no corpus file in it. Check the path.", inputs[0])
     others = [path for path in paths if path.suffix.lower() != _CONVERTED]
@@ -104,11 +118,20 @@ def _look_into(path: Path) -> Found:
     """The corpus files of a set, which is a file or a folder of files."""
     if not path.is_dir():
         return Found({"all": [path]}, [])
-    inner = sorted(path.iterdir())
+    inner = _list_folder(path)
     files = [each for each in inner if _is_corpus(each)]
     if any(each.suffix.lower() != _CONVERTED for each in files):
         files = [each for each in files if each.suffix.lower() != _CONVERTED]
     return Found({"all": files}, [each for each in inner if each not in files])
+
+
+def _list_folder(folder: Path) -> list[Path]:
+    """What is in a folder, without the annotation of a text, which belongs to the text."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix != ANNOTATION or not path.with_suffix(TEXT).is_file()
+    ]
 
 
 def _stem(path: Path) -> str:

@@ -79,6 +79,7 @@ class Record:
     lines (Sequence[int] | None): The line of each token, if each has its own.
     spaces (list[bool] | None): Whether a space follows each token; None if that is not known.
     unknown (list[tuple[int, int]]): Parts of `text` without annotation, as offsets, end exclusive.
+    span_lines (dict[Span, int]): The lines of the mentions that have lines of their own.
     """
 
     text: str | list[str]
@@ -89,6 +90,7 @@ class Record:
     lines: Sequence[int] | None = None
     spaces: list[bool] | None = None
     unknown: list[tuple[int, int]] = field(default_factory=list)
+    span_lines: dict[Span, int] = field(default_factory=dict)
 
     def line_of(self, offset: int) -> int:
         """The line in the file of a token, or of the text.
@@ -97,6 +99,14 @@ class Record:
         RETURNS (int): The line, from 1.
         """
         return self.line if self.lines is None else self.lines[offset]
+
+    def line_of_span(self, span: Span) -> int:
+        """The line in the file of a mention.
+
+        span (Span): The mention.
+        RETURNS (int): The line, from 1.
+        """
+        return self.span_lines.get(span) or self.line_of(span[0])
 
     def note(self, kind: str, detail: str, offset: int = 0) -> None:
         """Note what was done to a part of the text, or to all of it.
@@ -115,7 +125,7 @@ class Record:
         detail (str): What to add to the mention itself.
         """
         detail = f"{self.show(span)}{detail}"
-        self.notes.append(Note(kind, self.path, self.line_of(span[0]), detail, self.text, span))
+        self.notes.append(Note(kind, self.path, self.line_of_span(span), detail, self.text, span))
 
     def show(self, span: Span) -> str:
         """Write a span for a reader, e.g. "'北京' [0, 2) LOC"."""
@@ -140,6 +150,8 @@ def clean_spans(record: Record) -> None:
             continue
         if (start, end) != span[:2]:
             record.note_span(BLANK_RIM, span)
+            if span in record.span_lines:
+                record.span_lines[start, end, span[2]] = record.span_lines[span]
         trimmed.append((start, end, span[2]))
     record.spans = sorted(trimmed)
 

@@ -9,14 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+<<<<<<< HEAD
 from ..util import UTF16_MARKS, CorpusError, decode_lines
+=======
+from ..util import BYTE_ORDER_MARK, CorpusError, decode_lines
+>>>>>>> w-ffiles
 from .record import GLUED, Note
 
 JSON_SUFFIXES = (".json", ".jsonl")
 # A brace or bracket may also be the first token of a column file, but not before a quote, another
 # brace or the end of the line.
 _JSON_START = re.compile(r'\s*(\{\s*("|$)|\[\s*([{\["]|\]|$))')
-_BYTE_ORDER_MARK = "\ufeff"
 _INVISIBLE = re.compile(r"[\s\ufeff\u200b-\u200d\u2060]+")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -89,8 +92,8 @@ class Source:
         """
         lines = decode_lines(self.data, self.path)
         for i, line in enumerate(lines):
-            if line.startswith(_BYTE_ORDER_MARK):
-                line = line.lstrip(_BYTE_ORDER_MARK)
+            if line.startswith(BYTE_ORDER_MARK):
+                line = line.lstrip(BYTE_ORDER_MARK)
                 self.note(GLUED, i + 1, "a byte order mark")
             # A blank line may have blanks and tabs, but only by mistake anything else.
             if _INVISIBLE.fullmatch(line) and line.strip(" \t"):

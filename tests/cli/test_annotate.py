@@ -8,6 +8,8 @@ import spacy
 from spacy.cli._util import app as spacy_app
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
+from util import TEXTS as SENTENCES
+from util import make_trained
 
 import spacy_crf_ner.cli  # noqa: F401  (adds the commands to spaCy's)
 from spacy_crf_ner.cli.annotate import mark_entities
@@ -79,6 +81,37 @@ def test_what_is_written_can_be_converted(model, tmp_path):
         for name in ("a.spacy", "b.spacy")
     ]
     assert marked == [MARKED, MARKED]
+
+
+def test_another_format_may_be_a_folder(model, tmp_path):
+    (tmp_path / "a.txt").write_text("\n".join(TEXTS), encoding="utf8")
+    output = tmp_path / "new" / "out"
+    result = annotate(model, tmp_path / "a.txt", "-o", output, "--to", "brat")
+    assert result.exit_code == 0, result.output
+    assert sorted(os.listdir(output)) == ["0001.ann", "0001.txt", "0002.ann", "0002.txt"]
+    assert (output / "0001.txt").read_text(encoding="utf8") == TEXTS[0]
+    lines = (output / "0001.ann").read_text(encoding="utf8").splitlines()
+    # The entity ruler has no confidences.
+    assert lines == ["T1\tLOC 2 5\t北京市", "T2\tLOC 8 10\t北京"]
+    again = annotate(model, tmp_path / "a.txt", "-o", output, "--to", "brat")
+    assert again.exit_code == 1
+    assert "a folder that is not empty" in " ".join(again.output.split())
+
+
+def test_a_format_that_holds_confidences_gets_them(tmp_path):
+    nlp = make_trained()
+    pipe = nlp.get_pipe("crf_ner")
+    pipe.temperature = 5.0  # so that they are not all 1.0000
+    nlp.to_disk(tmp_path / "model")
+    (tmp_path / "a.txt").write_text("\n".join(SENTENCES), encoding="utf8")
+    options = ["--output", tmp_path / "out", "--to", "brat"]
+    result = annotate(tmp_path / "model", tmp_path / "a.txt", *options)
+    assert result.exit_code == 0, result.output
+    pipe.spans_key = "sc"
+    expected = [f"{ent._.confidence:.4f} (pipeline 0.0.0)" for ent in nlp(SENTENCES[0]).ents]
+    lines = (tmp_path / "out" / "0001.ann").read_text(encoding="utf8").splitlines()
+    assert [line.split("\t")[2] for line in lines] == ["王明", expected[0], "北京", expected[1]]
+    assert all(confidence.startswith("0.") for confidence in expected)
 
 
 def test_colour_goes_around_what_is_marked(model):

@@ -432,6 +432,59 @@ def test_each_set_of_a_folder_is_written_and_none_is_made(tmp_path):
     assert "columns cannot hold missing annotation" not in output
 
 
+def test_a_folder_format_is_written_and_read(tmp_path):
+    put(tmp_path, a__json=JSON + '{"text": "北京"}\n')
+    result = convert(tmp_path / "a.json", tmp_path / "out", "--to", "brat")
+    assert result.exit_code == 0, result.output
+    assert sorted(os.listdir(tmp_path / "out")) == ["0001.ann", "0001.txt", "0002.txt"]
+    result = convert(tmp_path / "out", tmp_path / "b.json", "--to", "cluener")
+    assert result.exit_code == 0, result.output
+    assert "format: brat's standoff files" in result.output
+    lines = (tmp_path / "b.json").read_text(encoding="utf8").splitlines()
+    assert list(map(json.loads, lines)) == [json.loads(JSON), {"text": "北京"}]
+
+
+def test_each_set_may_be_a_folder_of_pairs(tmp_path):
+    source = put(tmp_path / "in", train=many(12), test=many(3))
+    result = convert(source, tmp_path / "brat", "--to", "brat")
+    assert result.exit_code == 0, result.output
+    assert sorted(os.listdir(tmp_path / "brat")) == ["test", "train"]
+    put(tmp_path / "brat", annotation__conf="[entities]\nLOC\n")
+    result = convert(tmp_path / "brat", tmp_path / "out", "--strict")
+    assert result.exit_code == 0, result.output
+    sizes = [len(docs_of(tmp_path / "out" / f"{name}.spacy")) for name in ("train", "dev", "test")]
+    assert sizes == [11, 1, 3]
+    assert "ignored: annotation.conf" in result.output
+
+
+def test_a_folder_of_pairs_is_split(tmp_path):
+    convert(put(tmp_path / "in", a=many(20)) / "a", tmp_path / "brat", "--to", "brat")
+    result = convert(tmp_path / "brat", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    sizes = [len(docs_of(tmp_path / "out" / f"{name}.spacy")) for name in ("train", "dev")]
+    assert sizes == [18, 2]
+
+
+def test_a_folder_that_is_not_empty_stays_as_it_is(tmp_path):
+    put(tmp_path, a__json=JSON)
+    put(tmp_path / "out", mine="x")
+    result = convert(tmp_path / "a.json", tmp_path / "out", "--to", "brat")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    output = " ".join(result.output.split())
+    assert "out: there is a folder that is not empty. Empty it, or name another." in output
+    assert os.listdir(tmp_path / "out") == ["mine"]
+
+
+def test_what_is_wrong_in_one_of_many_files_is_said_shortly(tmp_path):
+    texts = {f"{name}__txt": "北京" for name in "abcde"}
+    source = put(tmp_path / "in", **texts, a__ann="")
+    result = convert(source, tmp_path / "out")
+    assert result.exit_code == 1
+    output = " ".join(result.output.split())
+    assert "c.txt and 2 other files: no entities are found in brat's standoff files" in output
+
+
 @pytest.mark.slow
 def test_real_corpora_in_folders(corpora, tmp_path):
     result = convert(corpora / "badou", tmp_path / "out", "--strict")

@@ -11,6 +11,7 @@ from spacy.util import filter_spans
 
 from spacy_crf_ner.formats.catalogue import FORMATS, find_format
 from spacy_crf_ner.formats.corpus import read_corpus
+from spacy_crf_ner.formats.find import find_files
 from spacy_crf_ner.formats.format import MISSING, SPACES, TOKENS, UNANNOTATED, is_annotated
 from spacy_crf_ner.formats.source import Source
 from spacy_crf_ner.formats.write import count_losses, write_files
@@ -50,7 +51,8 @@ def docs(draw):
 
 
 def read(path, format):
-    corpus = read_corpus({"all": [path]}, NLP, format=format)
+    # A format may write a folder of files.
+    corpus = read_corpus(find_files([path], "all").sets, NLP, format=format)
     return corpus.sets["all"]
 
 
@@ -102,4 +104,5 @@ def test_a_format_recognizes_its_own_files(name, tmp_path):
     doc.set_ents([spacy.tokens.Span(doc, 0, 2, label="PER")])
     path = tmp_path / f"a{format.suffix}"
     write_files({path: [doc, doc]}, format)
-    assert find_format(Source.open(path)).name == name
+    files = find_files([path], "all").sets["all"]
+    assert {find_format(Source.open(each)).name for each in files} == {name}
