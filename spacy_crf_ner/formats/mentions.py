@@ -1,4 +1,6 @@
-"""Mentions as files have them, by character offsets, checked before they are believed."""
+"""What JSON formats with texts and character offsets share: the check of mentions against the text,
+and the count of other annotation.
+"""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -49,6 +51,19 @@ def check_mentions(
         if problem:
             raise CorpusError(problem, source.path, line)
     return [(start, end + inclusive, label) for start, end, label, _ in mentions]
+
+
+def leave_out(source: Source, entry: dict[str, Any], layers: dict[str, str]) -> None:
+    """Count annotation that is not used.
+
+    source (Source): The file.
+    entry (dict[str, Any]): The JSON object of the document.
+    layers (dict[str, str]): The keys of lists or objects, and what these contain.
+    """
+    for key, what in layers.items():
+        values = entry.get(key)
+        if isinstance(values, (list, dict)) and values:
+            source.left_out[f"{what} left out"] += len(values)
 
 
 def from_utf16(text: str, offset: int) -> int:
