@@ -1,7 +1,7 @@
 """The formats, told apart by content."""
 
 from ..util import CorpusError
-from . import cluener, columns, docbin
+from . import cluener, columns, docbin, doccano, label_studio, prodigy, spacy_json
 from .format import Format
 from .source import Source
 
@@ -10,6 +10,10 @@ FORMATS: dict[str, Format] = {
     each.name: each
     for each in (
         docbin.FORMAT,
+        label_studio.FORMAT,
+        doccano.FORMAT,
+        prodigy.FORMAT,
+        spacy_json.FORMAT,
         cluener.FORMAT,
         columns.FORMAT,
     )
