@@ -1,7 +1,7 @@
 """The formats, told apart by content."""
 
 from ..util import CorpusError
-from . import brat, cluener, columns, docbin
+from . import brat, cluener, columns, docbin, doccano, label_studio, prodigy, spacy_json
 from .format import Format
 from .source import Source
 
@@ -11,6 +11,10 @@ FORMATS: dict[str, Format] = {
     for each in (
         docbin.FORMAT,
         brat.FORMAT,
+        label_studio.FORMAT,
+        doccano.FORMAT,
+        prodigy.FORMAT,
+        spacy_json.FORMAT,
         cluener.FORMAT,
         columns.FORMAT,
     )

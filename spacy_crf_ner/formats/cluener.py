@@ -13,6 +13,7 @@ from ..tags import Span
 from ..util import CorpusError
 from .format import MISSING, TOKENS, Format, Predictions, is_annotated
 from .json_lines import write_json_lines
+from .mentions import Mention, check_mentions
 from .record import Record
 from .source import Source
 
@@ -34,7 +35,7 @@ def read(source: Source) -> Iterator[Record]:
     """
     for line, entry in source.objects:
         text = source.text_of(entry, "text", line, _SHAPE)
-        spans = _read_spans(source.path, line, entry) if "label" in entry else None
+        spans = _read_spans(source, line, entry) if "label" in entry else None
         yield Record(text, spans, source.path, line)
 
 
@@ -63,49 +64,19 @@ def write(path: Path, docs: Iterable[Doc], predictions: Predictions | None = Non
     write_json_lines(path, map(to_cluener, docs))
 
 
-def _read_spans(path: str | Path, number: int, entry: dict[str, Any]) -> list[Span]:
+def _read_spans(source: Source, line: int, entry: dict[str, Any]) -> list[Span]:
     try:
         mentions = [
-            (label, mention, start, end)
+            Mention(start, end, label, mention)
             for label, by_mention in entry["label"].items()
             for mention, places in by_mention.items()
             for start, end in places
         ]
     except (AttributeError, TypeError, ValueError):
         raise CorpusError(
-            f"'label' has the wrong shape. Expected {_SHAPE}.", path, number
+            f"'label' has the wrong shape. Expected {_SHAPE}.", source.path, line
         ) from None
-    for label, mention, start, end in mentions:
-        problem = _find_problem(entry["text"], label, mention, start, end)
-        if problem:
-            raise CorpusError(problem, path, number)
-    return [(start, end + 1, label) for label, _, start, end in mentions]
-
-
-def _find_problem(text: str, label: str, mention: str, start: Any, end: Any) -> str:
-    if not label:
-        return "an entity type is the empty string. Name it."
-    if not (isinstance(start, int) and isinstance(end, int)):
-        return (
-            f"the offsets [{start!r}, {end!r}] of {mention!r} ({label}) are not whole numbers. "
-            f"Expected {_SHAPE}."
-        )
-    inside = 0 <= start <= end < len(text)
-    if inside and text[start : end + 1] == mention:
-        return ""
-    if inside:
-        problem = (
-            f"expected the mention {mention!r} ({label}) at [{start}, {end}], end included, but "
-            f"the text there is {text[start : end + 1]!r}."
-        )
-    else:
-        problem = (
-            f"the offsets [{start}, {end}], end included, of {mention!r} ({label}) are out of "
-            f"range: the text has {len(text)} characters."
-        )
-    if 0 <= start < end and text[start:end] == mention:
-        return f"{problem} The offsets look end-exclusive: subtract 1 from each end."
-    return f"{problem} Correct the offsets or the mention."
+    return check_mentions(source, line, entry["text"], mentions, _SHAPE, inclusive=True)
 
 
 FORMAT = Format(
