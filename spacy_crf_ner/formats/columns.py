@@ -9,9 +9,9 @@ from pathlib import Path
 from spacy.tokens import Doc
 
 from ..util import CorpusError
-from .format import MISSING, SPACES, UNANNOTATED, Format, Predictions
+from .format import MISSING, SPACES, UNANNOTATED, WHITE_SPACE, Format, Predictions
 from .source import Source
-from .tagged import Tagged, tags_of
+from .tagged import Tagged, rows_of
 
 DOCSTART = "-DOCSTART-"
 LEFT_OUT = "-DOCSTART- lines left out"
@@ -68,14 +68,13 @@ def write(path: Path, docs: Iterable[Doc], predictions: Predictions | None = Non
     """Write tokens and BIO tags, separated by a tab, and an empty line after each doc.
 
     path (Path): The file.
-    docs (Iterable[Doc]): The docs. White space within tokens becomes "_".
+    docs (Iterable[Doc]): The docs. White space in tokens is left out.
     predictions (Predictions | None): Not used: columns have no confidences.
     """
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for doc in docs:
-            for token, tag in zip(doc, tags_of(doc)):
-                file.write("".join(token.text.split()) or "_")
-                file.write(f"\t{tag}\n")
+            for token, tag in rows_of(doc):
+                file.write(f"{''.join(token.text.split())}\t{tag}\n")
             file.write("\n")
 
 
@@ -86,5 +85,5 @@ FORMAT = Format(
     recognizes=recognizes,
     read=read,
     write=write,
-    loses=frozenset({MISSING, SPACES, UNANNOTATED}),
+    loses=frozenset({MISSING, SPACES, UNANNOTATED, WHITE_SPACE}),
 )
