@@ -10,6 +10,7 @@ from ..tags import Span
 # Kinds of notes. Each says what was done, so that a summary can count by kind.
 GLUED = "repaired: what files that were glued together have between them"
 ILLEGAL_TAGS = "repaired: illegal tag sequence"
+WORD_POSITIONS = "repaired: positions in words after characters"
 BLANK_TOKEN = "repaired: token that is white space"
 BLANK_RIM = "repaired: mention that begins or ends with white space"
 BLANK_MENTION = "skipped: mention that is all white space"

@@ -1,5 +1,6 @@
 """Sentences with a tag for each token, and the tag schemes of corpora, detected from the tags."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ SCHEMES: dict[str, str] = {"BIO": "BIIB", "BIOES": "BIES", "BMES": "BMES", "BILU
 IOB1 = "IOB1"
 _ALWAYS_OPENS = "BSU"
 _CLOSES = "ESLU"
+_TAG = re.compile(f"{OUTSIDE}|[{''.join(SCHEMES.values())}]-.+")
 
 
 @dataclass
@@ -99,6 +101,15 @@ def to_record(sentence: Tagged, scheme: str) -> Record:
                 entity = record.show((start, end, label))
                 record.note(ILLEGAL_TAGS, f"{' '.join(tags)} read as {entity}", start)
     return record
+
+
+def is_tag(value: str) -> bool:
+    """Whether a value may be a tag of some scheme.
+
+    value (str): The value.
+    RETURNS (bool): Whether it is O, or a letter of a scheme, a hyphen and a label.
+    """
+    return bool(_TAG.fullmatch(value))
 
 
 def tags_of(doc: Doc) -> list[str]:
