@@ -234,8 +234,6 @@ def test_a_number_sign_with_a_tag_is_a_token():
 
 
 def test_positions_in_words_are_removed_and_noted_once():
-    source, sentences = read_lines("科0 O", "技1 O", "0　0 O", "北0 B-LOC")
-    assert sentences[0].tokens[0] == "科0"
     source, sentences = read_lines("科0 O", "技1 O", "", "20 O", "北0 B-LOC", "京1 I-LOC")
     assert [sentence.tokens for sentence in sentences] == [["科", "技"], ["2", "北", "京"]]
     (note,) = source.notes
