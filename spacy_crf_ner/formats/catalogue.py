@@ -1,7 +1,7 @@
 """The formats, told apart by content."""
 
 from ..util import CorpusError
-from . import cluener, columns, conll2012, conllu, docbin
+from . import cluener, columns, conll2012, conllu, docbin, huggingface, webanno
 from .format import Format
 from .source import Source
 
@@ -10,8 +10,10 @@ FORMATS: dict[str, Format] = {
     each.name: each
     for each in (
         docbin.FORMAT,
+        huggingface.FORMAT,
         conllu.FORMAT,
         conll2012.FORMAT,
+        webanno.FORMAT,
         cluener.FORMAT,
         columns.FORMAT,
     )

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 
 from ..util import replacing
 from .corpus import CorpusSet, read_corpus, require_entities, require_known_labels, split_set
-from .find import find_files, find_sets
+from .find import find_files, find_sets, is_source
 from .format import Format
 from .json_lines import write_json_lines
 from .record import Note, Record
@@ -108,7 +108,7 @@ def load_export(
     """
     found = find_sets(inputs)
     corpus = read_corpus(found.sets, nlp, progress, format=format)
-    if len(inputs) == 1 and not inputs[0].is_dir():
+    if len(inputs) == 1 and is_source(inputs[0]):
         outputs = {output: corpus.sets["train"].docs}
     else:
         outputs = {output / f"{name}{to.suffix}": each.docs for name, each in corpus.sets.items()}

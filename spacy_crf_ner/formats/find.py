@@ -1,9 +1,11 @@
 """Which of a user's files are the corpus, and which set each of them belongs to."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from ..util import CorpusError
+from .arrow import is_dataset
 
 _STEMS = {
     "train": "train",
@@ -30,6 +32,15 @@ class Found(NamedTuple):
 
     sets: dict[str, list[Path]]
     ignored: list[Path]
+
+
+def is_source(path: Path) -> bool:
+    """Whether a path is a corpus file, or a folder that is one to its tool.
+
+    path (Path): The path.
+    RETURNS (bool): Whether it is, rather than a folder of files.
+    """
+    return not path.is_dir() or is_dataset(path)
 
 
 def find_files(inputs: list[Path], name: str) -> Found:
@@ -60,7 +71,7 @@ def find_sets(inputs: list[Path]) -> Found:
     RETURNS (Found): The files of those of the sets "train", "dev" and "test" that exist.
     RAISES: CorpusError if there is no training set, or two files for one set.
     """
-    if len(inputs) == 1 and not inputs[0].is_dir():
+    if len(inputs) == 1 and is_source(inputs[0]):
         return Found({"train": inputs}, [])
     sets: dict[str, list[Path]] = {}
     ignored: list[Path] = []
@@ -102,7 +113,7 @@ def _list_sets(inputs: list[Path]) -> list[Path]:
 
 def _look_into(path: Path) -> Found:
     """The corpus files of a set, which is a file or a folder of files."""
-    if not path.is_dir():
+    if is_source(path):
         return Found({"all": [path]}, [])
     inner = sorted(path.iterdir())
     files = [each for each in inner if _is_corpus(each)]
@@ -113,7 +124,8 @@ def _look_into(path: Path) -> Found:
 
 def _stem(path: Path) -> str:
     # Up to the first dot, unlike Path.stem: some corpora have names like train.char.bmes.
-    return path.name.split(".")[0].lower()
+    # The number of a part is that of `datasets`: train-00000-of-00001.parquet.
+    return re.sub(r"-\d+-of-\d+$", "", path.name.split(".")[0].lower())
 
 
 def _is_corpus(path: Path) -> bool:

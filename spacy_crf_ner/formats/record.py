@@ -18,6 +18,7 @@ OVERLAP = "skipped: mention that overlaps a longer or earlier one"
 MISALIGNED = "skipped: mention that does not align with the tokens"
 CROSSING = "skipped: mention that crosses sentences"
 DISCONTINUOUS = "skipped: mention in several pieces"
+NO_LABEL = "skipped: mention without a label"
 EMPTY_TEXT = "skipped: document with an empty text"
 _SKIPPED = "skipped: "
 
