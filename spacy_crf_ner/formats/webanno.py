@@ -133,9 +133,9 @@ def _parse(source: Source, column: Column) -> tuple[list[Sentence], list[_Mentio
         if not is_part:
             start, end = map(int, cells[1].split("-"))
             sentences[-1].tokens.append(Token(number, start, end, cells[2]))
-        if cells[column.index] == _NO_ANNOTATION:
+        if cells[column.position] == _NO_ANNOTATION:
             continue
-        for i, (label, id) in enumerate(split_values(cells[column.index])):
+        for i, (label, id) in enumerate(split_values(cells[column.position])):
             mention = mentions.setdefault(id or f"line {number}, {i}", _Mention(label))
             mention.tokens[len(sentences) - 1].append(len(sentences[-1].tokens) - 1)
             mention.has_part |= is_part

@@ -22,11 +22,11 @@ _VALUE = "value"
 class Column(NamedTuple):
     """A column of a file.
 
-    index (int): Its index.
+    position (int): Its position in a line, from 0.
     width (int): The number of columns of the file.
     """
 
-    index: int
+    position: int
     width: int
 
 
