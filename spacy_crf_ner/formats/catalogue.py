@@ -1,7 +1,20 @@
 """The formats, told apart by content."""
 
 from ..util import CorpusError
-from . import brat, cluener, columns, docbin, doccano, label_studio, prodigy, spacy_json
+from . import (
+    brat,
+    cluener,
+    columns,
+    conll2012,
+    conllu,
+    docbin,
+    doccano,
+    huggingface,
+    label_studio,
+    prodigy,
+    spacy_json,
+    webanno,
+)
 from .format import Format
 from .source import Source
 
@@ -15,6 +28,10 @@ FORMATS: dict[str, Format] = {
         doccano.FORMAT,
         prodigy.FORMAT,
         spacy_json.FORMAT,
+        huggingface.FORMAT,
+        conllu.FORMAT,
+        conll2012.FORMAT,
+        webanno.FORMAT,
         cluener.FORMAT,
         columns.FORMAT,
     )

@@ -1,9 +1,11 @@
 """Which of a user's files are the corpus, and which set each of them belongs to."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from ..util import CorpusError
+from .arrow import is_dataset
 from .brat import ANNOTATION, TEXT
 
 _STEMS = {
@@ -31,6 +33,15 @@ class Found(NamedTuple):
 
     sets: dict[str, list[Path]]
     ignored: list[Path]
+
+
+def is_source(path: Path) -> bool:
+    """Whether a path is a corpus file, or a folder that is one to its tool.
+
+    path (Path): The path.
+    RETURNS (bool): Whether it is, rather than a folder of files.
+    """
+    return not path.is_dir() or is_dataset(path)
 
 
 def find_files(inputs: list[Path], name: str) -> Found:
@@ -90,12 +101,12 @@ def find_sets(inputs: list[Path]) -> Found:
 
 
 def is_one_set(inputs: list[Path]) -> bool:
-    """Whether the input is one set of documents: a file, or a folder of brat's files.
+    """Whether the input is one set of documents: a source, or a folder of brat's files.
 
     inputs (list[Path]): Files and folders.
     RETURNS (bool): Whether it is.
     """
-    if len(inputs) > 1 or not inputs[0].is_dir():
+    if len(inputs) > 1 or is_source(inputs[0]):
         return len(inputs) == 1
     paths = list(inputs[0].iterdir())
     has_annotation = any(path.suffix == ANNOTATION for path in paths)
@@ -110,13 +121,12 @@ def _list_sets(inputs: list[Path]) -> list[Path]:
     if not any(_is_corpus(path) or path.is_dir() for path in paths):
         raise CorpusError("there is no corpus file in it. Check the path.", inputs[0])
     others = [path for path in paths if path.suffix.lower() != _CONVERTED]
-    read = others if any(_stem(path) in _STEMS for path in others) else paths
-    return read
+    return others if any(_stem(path) in _STEMS for path in others) else paths
 
 
 def _look_into(path: Path) -> Found:
     """The corpus files of a set, which is a file or a folder of files."""
-    if not path.is_dir():
+    if is_source(path):
         return Found({"all": [path]}, [])
     inner = _list_folder(path)
     files = [each for each in inner if _is_corpus(each)]
@@ -136,7 +146,8 @@ def _list_folder(folder: Path) -> list[Path]:
 
 def _stem(path: Path) -> str:
     # Up to the first dot, unlike Path.stem: some corpora have names like train.char.bmes.
-    return path.name.split(".")[0].lower()
+    # The number of a part is that of `datasets`: train-00000-of-00001.parquet.
+    return re.sub(r"-\d+-of-\d+$", "", path.name.split(".")[0].lower())
 
 
 def _is_corpus(path: Path) -> bool:

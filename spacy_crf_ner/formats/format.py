@@ -14,6 +14,7 @@ from .tagged import Tagged
 # What a format may not be able to hold.
 TOKENS = "tokens"
 SPACES = "spaces between tokens"
+WHITE_SPACE = "white space in tokens and labels"
 MISSING = "missing annotation within documents"
 UNANNOTATED = "documents without annotation"
 
@@ -53,7 +54,8 @@ class Format:
     recognizes (Callable[[Source], bool]): Whether a file has the format, judged by its content.
     read (Callable[[Source], Iterator[Record | Tagged]]): Reads its documents.
     write (Write): Writes documents.
-    loses (frozenset[str]): What it cannot hold: `TOKENS`, `SPACES`, `MISSING`, `UNANNOTATED`.
+    loses (frozenset[str]): What it cannot hold: `TOKENS`, `SPACES`, `WHITE_SPACE`,
+        `MISSING`, `UNANNOTATED`.
     has_confidences (bool): Whether it holds the confidences of predictions.
     """
 

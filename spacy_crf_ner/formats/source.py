@@ -9,11 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-<<<<<<< HEAD
-from ..util import UTF16_MARKS, CorpusError, decode_lines
-=======
-from ..util import BYTE_ORDER_MARK, CorpusError, decode_lines
->>>>>>> w-ffiles
+from ..util import BYTE_ORDER_MARK, UTF16_MARKS, CorpusError, decode_lines
 from .record import GLUED, Note
 
 JSON_SUFFIXES = (".json", ".jsonl")

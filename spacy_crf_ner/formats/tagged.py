@@ -1,11 +1,12 @@
 """Sentences with a tag for each token, and the tag schemes of corpora, detected from the tags."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Token
 
 from ..tags import OUTSIDE, Span
 from ..util import CorpusError
@@ -18,6 +19,7 @@ SCHEMES: dict[str, str] = {"BIO": "BIIB", "BIOES": "BIES", "BMES": "BMES", "BILU
 IOB1 = "IOB1"
 _ALWAYS_OPENS = "BSU"
 _CLOSES = "ESLU"
+_TAG = re.compile(f"{OUTSIDE}|[{''.join(SCHEMES.values())}]-.+")
 
 
 @dataclass
@@ -101,6 +103,15 @@ def to_record(sentence: Tagged, scheme: str) -> Record:
     return record
 
 
+def is_tag(value: str) -> bool:
+    """Whether a value may be a tag of some scheme.
+
+    value (str): The value.
+    RETURNS (bool): Whether it is O, or a letter of a scheme, a hyphen and a label.
+    """
+    return bool(_TAG.fullmatch(value))
+
+
 def tags_of(doc: Doc) -> list[str]:
     """The BIO tags of a doc, to be written.
 
@@ -111,6 +122,22 @@ def tags_of(doc: Doc) -> list[str]:
     for ent in doc.ents:
         tags[ent.start : ent.end] = _write_tags(ent.label_, len(ent), "BIO")
     return tags
+
+
+def rows_of(doc: Doc) -> list[tuple[Token, str]]:
+    """What files with a line per token have of a doc: such lines cannot hold white space.
+
+    doc (Doc): The doc.
+    RETURNS (list[tuple[Token, str]]): The tokens that are not white space, and their BIO tags.
+        White space in labels becomes "_". Tokens without annotation are O.
+    """
+    tags = [OUTSIDE] * len(doc)
+    for ent in doc.ents:
+        tokens = [token.i for token in ent if not token.is_space]
+        label = "_".join(ent.label_.split())
+        for i, tag in zip(tokens, _write_tags(label, len(tokens), "BIO")):
+            tags[i] = tag
+    return [(token, tag) for token, tag in zip(doc, tags) if not token.is_space]
 
 
 def _fits(tag: str, letters: str) -> bool:

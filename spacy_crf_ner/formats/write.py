@@ -11,7 +11,16 @@ from spacy.tokens import Doc
 from ..util import replacing
 from .docbin import FORMAT as DOCBIN
 from .docbin import UNSPACED_LANGS
-from .format import MISSING, SPACES, TOKENS, UNANNOTATED, Format, Predictions, is_annotated
+from .format import (
+    MISSING,
+    SPACES,
+    TOKENS,
+    UNANNOTATED,
+    WHITE_SPACE,
+    Format,
+    Predictions,
+    is_annotated,
+)
 
 
 def write_files(
@@ -48,6 +57,7 @@ def count_losses(docs: Iterable[Doc], format: Format, nlp: Language) -> Counter[
     is_lost: dict[str, Callable[[Doc], bool]] = {
         TOKENS: lambda doc: [t.text for t in nlp.tokenizer(doc.text)] != [t.text for t in doc],
         SPACES: lambda doc: not _has_usual_spaces(doc, nlp.lang),
+        WHITE_SPACE: _has_white_space,
         MISSING: lambda doc: is_annotated(doc) and not all(t.ent_iob for t in doc),
         UNANNOTATED: lambda doc: not is_annotated(doc),
     }
@@ -58,3 +68,9 @@ def _has_usual_spaces(doc: Doc, lang: str | None) -> bool:
     """Whether a doc has the spaces that tokens get if nothing is known of them."""
     usual = lang not in UNSPACED_LANGS
     return doc.has_unknown_spaces or all(bool(t.whitespace_) == usual for t in doc[:-1])
+
+
+def _has_white_space(doc: Doc) -> bool:
+    """Whether a token is white space or has some in it, or an entity type does."""
+    strings = [*(token.text for token in doc), *(ent.label_ for ent in doc.ents)]
+    return any(char.isspace() for string in strings for char in string)

@@ -6,9 +6,9 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_crf_ner.formats.columns import LEFT_OUT, read
+from spacy_crf_ner.formats.columns import COLUMNS, COMMENTS, LEFT_OUT, TAG_COLUMNS, read, write
 from spacy_crf_ner.formats.corpus import read_corpus
-from spacy_crf_ner.formats.record import BLANK_TOKEN, ILLEGAL_TAGS
+from spacy_crf_ner.formats.record import BLANK_TOKEN, ILLEGAL_TAGS, WORD_POSITIONS
 from spacy_crf_ner.formats.source import Source
 from spacy_crf_ner.formats.tagged import find_scheme, to_record
 from spacy_crf_ner.formats.write import write_docbins
@@ -180,3 +180,76 @@ def test_a_token_that_is_white_space_is_kept_and_noted(line):
     record = to_record(sentence, "BIO")
     assert record.text == ["北", " ", "京"]
     assert [(note.kind, note.line) for note in record.notes] == [(BLANK_TOKEN, 2)]
+
+
+def read_lines(*lines):
+    source = Source("a.txt", "\n".join(lines).encode())
+    return source, list(read(source))
+
+
+@pytest.mark.parametrize(
+    ("rows", "left_out"),
+    [
+        (["Li NNP B-PER", "runs VBZ O"], {COLUMNS: 1}),
+        (["Li NNP B-NP B-PER", "runs VBZ B-VP O"], {COLUMNS: 1, TAG_COLUMNS: 1}),
+        (["Li B-PER - -", "runs O - x"], {COLUMNS: 2}),
+        (["B-PER Li", "O runs"], {}),
+        (["1 Li B-PER", "2 runs O"], {COLUMNS: 1}),
+        (["1 Li NNP B-PER 0", "2 runs VBZ O 0"], {COLUMNS: 3}),
+        (["B-PER 1 Li", "O 2 runs"], {COLUMNS: 1}),
+    ],
+)
+def test_the_columns_of_tokens_and_tags_are_found(rows, left_out):
+    source, sentences = read_lines(*rows, "", rows[0])
+    assert [sentence.tokens for sentence in sentences] == [["Li", "runs"], ["Li"]]
+    assert [sentence.tags for sentence in sentences] == [["B-PER", "O"], ["B-PER"]]
+    assert +source.left_out == left_out
+
+
+def test_numbers_that_do_not_count_tokens_are_tokens():
+    _, sentences = read_lines("1 CD O", "2 CD O", "", "2 CD O", "北 NR B-LOC")
+    assert [sentence.tokens for sentence in sentences] == [["1", "2"], ["2", "北"]]
+    # Without another column, even those that count.
+    _, sentences = read_lines("1 O", "2 B-X")
+    assert [sentence.tokens for sentence in sentences] == [["1", "2"]]
+
+
+def test_a_column_with_a_few_wrong_tags_is_still_the_column_of_tags():
+    _, sentences = read_lines("U.N. NNP B-NP B_ORG", "meets VBZ B-VP O", ". . O O")
+    assert sentences[0].tags == ["B_ORG", "O", "O"]
+
+
+def test_comments_are_left_out():
+    lines = ["# source = news", "#\tx [2020-01-02]", "1\tLi\tB-PER", "# id = 3", "2\t#\tO"]
+    source, (sentence,) = read_lines(*lines, "# end")
+    assert sentence.tokens == ["Li", "#"]
+    assert list(sentence.lines) == [3, 5]
+    assert source.left_out[COMMENTS] == 4
+
+
+def test_a_number_sign_with_a_tag_is_a_token():
+    source, (sentence,) = read_lines("# O", "a O", "# B-X")
+    assert sentence.tokens == ["#", "a", "#"]
+    assert source.left_out[COMMENTS] == 0
+
+
+def test_positions_in_words_are_removed_and_noted_once():
+    source, sentences = read_lines("科0 O", "技1 O", "", "20 O", "北0 B-LOC", "京1 I-LOC")
+    assert [sentence.tokens for sentence in sentences] == [["科", "技"], ["2", "北", "京"]]
+    (note,) = source.notes
+    assert (note.kind, note.detail) == (WORD_POSITIONS, "in all tokens, e.g. '科0' read as '科'")
+
+
+@pytest.mark.parametrize("tokens", [["B2", "C3"], ["a0", "b2"], ["a0", "b"], ["a0", "bc1"]])
+def test_tokens_that_end_in_digits_are_kept(tokens):
+    source, (sentence,) = read_lines(*(f"{token} O" for token in tokens))
+    assert sentence.tokens == tokens
+    assert not source.notes
+
+
+def test_white_space_in_tokens_and_labels_is_not_written(tmp_path):
+    doc = spacy.tokens.Doc(spacy.blank("en").vocab, words=["New York", "\t", "City", "is"])
+    doc.ents = [spacy.tokens.Span(doc, 0, 3, label="big city")]
+    write(tmp_path / "a.tsv", [doc])
+    text = (tmp_path / "a.tsv").read_text(encoding="utf8")
+    assert text == "NewYork\tB-big_city\nCity\tI-big_city\nis\tO\n\n"
