@@ -12,6 +12,7 @@ from .doctor import doctor_cli
 from .evaluate import evaluate_cli
 from .overrides import CONTEXT
 from .summarize import summarize_cli
+from .update import update_cli
 from .vectors import vectors_cli
 
 HELP = "Commands of spacy-crf-ner, a CRF named entity recognizer."
@@ -24,6 +25,7 @@ app.command("calibrate")(calibrate_cli)
 app.command("card")(card_cli)
 app.command("annotate")(annotate_cli)
 app.command("distill", context_settings=CONTEXT)(distill_cli)
+app.command("update", context_settings=CONTEXT)(update_cli)
 app.command("vectors")(vectors_cli)
 app.command("doctor")(doctor_cli)
 

@@ -22,6 +22,8 @@ from .warm_start import take_embeddings, take_encoder
 
 # The approximate number of tokens for regressing the teacher's embeddings on the student's.
 COMPARED = 50_000
+# The name of `distilled_corpus` in configs.
+READER = "spacy_crf_ner.DistilledCorpus.v1"
 
 Progress = Callable[[Iterable[Example], int], Iterable[Example]]
 
@@ -95,17 +97,27 @@ def prepare_student(
     for path in raw:
         examples += [Example(doc, doc.copy()) for doc in read_unlabelled(path, nlp)]
     embeddings, encoder = _warm_start(nlp, teachers[0], examples, progress)
-    docbin, labelled = DocBin(store_user_data=True), 0
-    for eg in progress(annotate(teachers, examples, tag_set, weight), len(examples)):
-        labelled += is_labelled(eg)
+    write_distilled(progress(annotate(teachers, examples, tag_set, weight), len(examples)), output)
+    labelled = sum(map(is_labelled, examples))
+    set_dot_to_object(
+        nlp.config, training["train_corpus"], {"@readers": READER, "path": str(output)}
+    )
+    return Student(nlp, labelled, len(examples) - labelled, embeddings, encoder)
+
+
+def write_distilled(examples: Iterable[Example], output: Path) -> None:
+    """Write a corpus with soft targets, for `distilled_corpus`.
+
+    examples (Iterable[Example]): The examples.
+    output (Path): The .spacy file.
+    """
+    docbin = DocBin(store_user_data=True)
+    for eg in examples:
         docbin.add(eg.predicted)
         docbin.add(eg.reference)
     output.parent.mkdir(parents=True, exist_ok=True)
     with replacing(output) as path:
         docbin.to_disk(path)
-    reader = {"@readers": "spacy_crf_ner.DistilledCorpus.v1", "path": str(output)}
-    set_dot_to_object(nlp.config, training["train_corpus"], reader)
-    return Student(nlp, labelled, len(examples) - labelled, embeddings, encoder)
 
 
 def distilled_corpus(path: Path) -> Callable[[Language], Iterator[Example]]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..pipeline.component import CRFEntityRecognizer, crf_pipes
 from ..pipeline.gold import gold_tags
 from ..pipeline.loss import negative_log_likelihood
+from ..pipeline.partial import possible_tags
 from ..tags import MISSING
 
 N_BINS = 10
@@ -85,21 +86,21 @@ def fit_temperature(pipe: CRFEntityRecognizer, examples: Iterable[Example]) -> f
         tags = np.concatenate([gold_tags(eg, pipe.tag_set) for eg in pipe.gold_examples(batch)])
         if (tags != MISSING).any():
             potentials = pipe.potentials([eg.predicted for eg in batch])
-            batches.append((potentials, tags))
+            batches.append((potentials, possible_tags(batch, tags, pipe.tag_set)))
     if not batches:
         raise ValueError("There is no annotation to fit the temperature to.")
     log_temperature = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_temperature], line_search_fn="strong_wolfe")
-    n_tokens = sum(len(tags) for _, tags in batches)
+    n_tokens = sum(len(possible) for _, possible in batches)
 
     def loss() -> Tensor:
         optimizer.zero_grad()
         temperature = log_temperature.exp()
         losses = [
             negative_log_likelihood(
-                potentials.map(lambda x: x / temperature.to(x)), tags, pipe.tag_set
+                potentials.map(lambda x: x / temperature.to(x)), possible, pipe.tag_set
             ).sum()
-            for potentials, tags in batches
+            for potentials, possible in batches
         ]
         total = torch.stack(losses).sum().cpu() / n_tokens
         total.backward()

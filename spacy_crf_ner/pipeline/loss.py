@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ..crf import Potentials, log_likelihood, log_partition
 from ..layers.device import upload
-from ..tags import MISSING, TagSet
+from ..tags import TagSet
 from .constraints import constrain, require_span
 from .gold import IncorrectSpan, gold_tags
+from .partial import possible_tags
 from .soft_targets import mix_soft_targets
 
 
@@ -33,35 +34,37 @@ def batch_loss(
         or a different number of tokens.
     """
     tags = np.concatenate([gold_tags(eg, tag_set) for eg in examples])
-    loss = negative_log_likelihood(potentials, tags, tag_set, incorrect)
+    possible = possible_tags(examples, tags, tag_set)
+    loss = negative_log_likelihood(potentials, possible, tag_set, incorrect)
     return mix_soft_targets(loss, potentials, examples, tag_set).mean()
 
 
 def negative_log_likelihood(
     potentials: Potentials,
-    tags: np.ndarray,
+    possible: np.ndarray,
     tag_set: TagSet,
     incorrect: Sequence[IncorrectSpan] = (),
 ) -> Tensor:
-    """The negative log-probability of the known tags of each sequence.
+    """The negative log-probability of what is known of each sequence's tags.
 
-    Unknown tags are marginalized: the probability is that of all tag sequences that agree with the
-    known tags (Tsuboi et al. 2008, "Training conditional random fields using incomplete
+    What is unknown is marginalized: the probability is that of all tag sequences that agree with
+    what is known (Tsuboi et al. 2008, "Training conditional random fields using incomplete
     annotations"). For a span that is known not to be an entity, the negative log-probability that
     it is not one is added.
 
     potentials (Potentials): The scores, without constraints.
-    tags (np.ndarray): (N,) int64 tag ids, or MISSING.
+    possible (np.ndarray): (N, C) bool: the tags that each token may have, see
+        `partial.possible_tags`.
     tag_set (TagSet): The tags.
     incorrect (Sequence[IncorrectSpan]): The spans that are known not to be entities.
     RETURNS (Tensor): (B,) float64, in nats.
     """
     legal = constrain(potentials, tag_set)
-    if (tags == MISSING).any():
-        allowed = (tags[:, None] == np.arange(len(tag_set))) | (tags == MISSING)[:, None]
-        agreeing = log_partition(constrain(potentials, tag_set, allowed))
+    if (possible.sum(1) > 1).any():
+        agreeing = log_partition(constrain(potentials, tag_set, possible))
         loss = log_partition(legal) - agreeing
     else:
+        tags = possible.argmax(1)
         loss = -log_likelihood(legal, upload(tags, potentials.emissions.device))
     if incorrect:
         log_z = log_partition(legal)

@@ -85,7 +85,7 @@ def mix_soft_targets(
         return losses
     targets = [_soft_targets_for(eg, tag_set) for eg in examples]
     device = losses.device
-    weights = upload(np.array([each.weight for each in targets]), device)
+    weights = upload(np.array([each.weight for each in targets], dtype="f8"), device)
     expected = Expectations(
         upload(np.concatenate([each.tags for each in targets]), device),
         upload(np.stack([each.pairs for each in targets]), device),

@@ -3,7 +3,8 @@
 Each yields the example itself and, for a share of the examples, a variant of it. The variant has
 tokens, white space and entities, and no other annotation. Missing annotation stays missing. There
 is no variant of an example that has no tokens, whose predicted document has different tokens than
-its reference, or whose reference has span groups, because their spans would have to move as well.
+its reference, or whose reference has span groups, because their spans would have to move as well,
+or is annotated for some labels only, because an augmenter may combine documents.
 
 Replacements come from the examples seen before, that is, from the same corpus, so the first
 examples of the first epoch have little to draw from. If `training.max_epochs` is 0 or more, spaCy
@@ -20,6 +21,8 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
+
+from ..pipeline.partial import annotated_labels
 
 Augmenter = Callable[[Language, Example], Iterator[Example]]
 # The words of an entity, each with whether white space follows. It is False for the last word: the
@@ -173,7 +176,9 @@ def _make_augmenter(level: float, seed: int, vary: Vary) -> Augmenter:
         yield example
         doc = example.reference
         orths = doc.to_array("ORTH")
-        if not orths.size or doc.spans or not np.array_equal(example.x.to_array("ORTH"), orths):
+        if not orths.size or doc.spans or annotated_labels(doc) is not None:
+            return
+        if not np.array_equal(example.x.to_array("ORTH"), orths):
             return
         tokens = _tagged_tokens(doc)
         # Called for every example, because it has to see all of them.

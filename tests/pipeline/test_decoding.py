@@ -89,6 +89,11 @@ def test_probable_spans_need_a_threshold(case):
             probable_spans(constrain(potentials, tag_set), tag_set, threshold)
 
 
+def possible(known, tag_set):
+    """The tags that each token may have."""
+    return (known[:, None] == np.arange(len(tag_set))) | (known == MISSING)[:, None]
+
+
 def test_loss_of_partial_annotation(case):
     """The probability of all tag sequences that agree with the known tags."""
     potentials, tag_set, tag_sequences = case
@@ -103,7 +108,7 @@ def test_loss_of_partial_annotation(case):
             if all(known[first + i] in (MISSING, tag) for i, tag in enumerate(path))
         ]
         expected -= math.log(sum(agree))
-    loss = negative_log_likelihood(potentials, known, tag_set)
+    loss = negative_log_likelihood(potentials, possible(known, tag_set), tag_set)
     assert loss.sum().item() == pytest.approx(expected, abs=1e-9)
 
 
@@ -113,7 +118,7 @@ def test_loss_of_spans_that_are_no_entities(case):
     spans = [(0, (1, 3, "A")), (0, (0, 1, "A")), (2, (0, 1, "A")), (3, (2, 3, "A"))]
     incorrect = [IncorrectSpan(b, *span) for b, span in spans]
     expected = -sum(math.log(1 - probability_of(span, tag_sequences[b])) for b, span in spans)
-    loss = negative_log_likelihood(potentials, known, tag_set, incorrect)
+    loss = negative_log_likelihood(potentials, possible(known, tag_set), tag_set, incorrect)
     assert loss.sum().item() == pytest.approx(expected, abs=1e-9)
 
 
@@ -124,7 +129,7 @@ def test_gradient_of_all_that_may_be_known(case):
 
     def loss(emissions, start, transitions, end):
         p = type(potentials)(emissions, potentials.lengths, start, transitions, end)
-        return negative_log_likelihood(p, known, tag_set, incorrect)
+        return negative_log_likelihood(p, possible(known, tag_set), tag_set, incorrect)
 
     p = potentials.map(lambda scores: scores.requires_grad_())
     assert torch.autograd.gradcheck(loss, (p.emissions, p.start, p.transitions, p.end))
@@ -136,7 +141,7 @@ def test_a_span_that_is_certain_and_wrong_has_a_finite_loss():
     p.emissions[0, tag_set.ids["S-A"]] = 60.0
     p = p.map(lambda scores: scores.requires_grad_())
     incorrect = [IncorrectSpan(0, 0, 1, "A")]
-    loss = negative_log_likelihood(p, np.array([MISSING]), tag_set, incorrect)
+    loss = negative_log_likelihood(p, np.ones((1, len(tag_set)), dtype=bool), tag_set, incorrect)
     assert 10 < loss.sum().item() < 100
 
 
