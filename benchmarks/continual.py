@@ -15,7 +15,7 @@ from wasabi import msg
 
 from spacy_crf_ner.distillation.continual import prepare_update
 from spacy_crf_ner.distillation.new_data import read_docs
-from spacy_crf_ner.formats.docbin import write_docbins
+from spacy_crf_ner.formats.write import write_docbins
 from spacy_crf_ner.pipeline.scorer import score_entities
 
 SETS = ("train", "dev")

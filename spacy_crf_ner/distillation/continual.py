@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Corpus, Example
 from spacy.util import minibatch, registry
 
-from ..formats.docbin import write_docbins
+from ..formats.write import write_docbins
 from ..pipeline.gold import Survey, survey_gold
 from ..pipeline.partial import annotated_labels, keep_annotated_labels
 from ..tags import make_tag_set
