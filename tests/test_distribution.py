@@ -106,17 +106,19 @@ def output_of(*arguments, **kwargs):
     return result.stdout
 
 
-def has_setuptools():
+def has_hatchling():
     """Whether the environment has the build backend that pyproject.toml asks for."""
-    needed = re.search(r'"setuptools>=(\d+)"', (ROOT / "pyproject.toml").read_text(encoding="utf8"))
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf8")
+    needed = re.search(r'"hatchling>=(\d+)\.(\d+)"', text).groups()
     try:
-        return int(version("setuptools").split(".")[0]) >= int(needed[1])
+        found = version("hatchling").split(".")
     except PackageNotFoundError:
         return False
+    return tuple(map(int, found[:2])) >= tuple(map(int, needed))
 
 
 def copy_checkout(folder):
-    """Copy what setuptools may find in a checkout, with leftovers such as old ones have."""
+    """Copy what hatchling may find in a checkout, with leftovers such as old ones have."""
     folder.mkdir()
     for path in ROOT.iterdir():
         if path.is_file():
@@ -130,6 +132,8 @@ def copy_checkout(folder):
         f"{PACKAGE}/__pycache__/cpu.compiled-1.py310.1.nbc",
         f"{PACKAGE}/moved_away/__pycache__/module.cpython-310.pyc",
         f"{PACKAGE}/tags.py.orig",
+        "configs/bilstm.cfg.orig",
+        "configs/__pycache__/module.cpython-310.pyc",
         f"build/lib/{PACKAGE}/removed.py",
         f"dist/{PACKAGE}-0.0.1.tar.gz",
     ]
@@ -138,21 +142,18 @@ def copy_checkout(folder):
         (folder / name).touch()
     remembered = folder / f"{PACKAGE}.egg-info"
     remembered.mkdir()
-    files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-    (remembered / "SOURCES.txt").write_text("\n".join(files), encoding="utf8")
     (remembered / "entry_points.txt").write_text("[spacy_factories]\nold = old:old\n")
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """A folder with the sdist and the wheel built from it, as `python -m build` makes them."""
-    pytest.importorskip("build", reason="needs build, which the extra 'dev' has")
     folder = tmp_path_factory.mktemp("built")
     copy_checkout(folder / "checkout")
-    options = ["--no-isolation"] if has_setuptools() else []
+    options = ["--no-isolation"] if has_hatchling() else []
     result = run("-m", "build", *options, "--outdir", folder / "dist", folder / "checkout")
     if not options and "Could not find a version" in result.stdout + result.stderr:
-        pytest.skip("needs a recent setuptools, and there is no network to install one from")
+        pytest.skip("needs a recent hatchling, and there is no network to install one from")
     assert result.returncode == 0, result.stdout + result.stderr
     assert len(list((folder / "dist").iterdir())) == 2
     return folder / "dist"
@@ -193,30 +194,36 @@ def source_files():
     return {path.relative_to(ROOT).as_posix() for path in paths if "__pycache__" not in path.parts}
 
 
+def template_files():
+    """The repository's own project, which is the template of `crf init`."""
+    return {"project.yml", *(f"configs/{path.name}" for path in ROOT.glob("configs/*.cfg"))}
+
+
 def test_the_sdist_has_what_it_is_built_from(built):
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = [member.name for member in archive.getmembers() if member.isfile()]
     root = f"{path.name.removesuffix('.tar.gz')}/"
     assert all(name.startswith(root) for name in names)
-    files = {name.removeprefix(root) for name in names}
-    assert {name for name in files if not name.startswith(f"{PACKAGE}.egg-info/")} == {
+    assert {name.removeprefix(root) for name in names} == {
         *source_files(),
+        *template_files(),
         *("CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml"),
-        # setuptools adds these.
-        *("PKG-INFO", "setup.cfg"),
+        # hatchling adds these.
+        *("PKG-INFO", ".gitignore"),
     }
 
 
 def test_the_wheel_has_the_package_alone(wheel):
     with zipfile.ZipFile(wheel) as archive:
         files = set(archive.namelist())
-        info = f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"
-        top_level = archive.read(f"{info}/top_level.txt").decode().split()
+    info = f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"
     assert f"{PACKAGE}/py.typed" in files
-    assert {name for name in files if not name.startswith(f"{info}/")} == source_files()
+    assert {name for name in files if not name.startswith(f"{info}/")} == {
+        *source_files(),
+        *(f"{PACKAGE}/project/template/{name}" for name in template_files()),
+    }
     assert f"{info}/licenses/LICENSE" in files
-    assert top_level == [PACKAGE]
     assert wheel.name.endswith("-py3-none-any.whl")
 
 
@@ -236,7 +243,7 @@ def test_the_checkout_is_out_of_reach(target, installed):
     guard, _ = installed["env"]["PYTHONPATH"].split(os.pathsep)
     settings = {**installed, "env": {**installed["env"], "PYTHONPATH": guard}}
     code = f"import importlib.util; print(importlib.util.find_spec('{PACKAGE}'))"
-    assert str(ROOT) not in output_of("-c", code, **settings)
+    assert str(SOURCE) not in output_of("-c", code, **settings)
 
 
 def test_it_converts_trains_loads_and_tags(target, installed):
