@@ -295,7 +295,7 @@ def trained(tmp_path_factory):
         (data / f"{name}.json").write_text("\n".join(lines[name][:size]), encoding="utf8")
     output_of(folder, "--data", data, "--size", "small")
     for step in ("convert", "train"):
-        run("project", "run", step, folder, "--vars.max_steps", 60)
+        run("project", "run", step, folder, "--vars.max_steps", 20)
     return folder
 
 
