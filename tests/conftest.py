@@ -8,6 +8,8 @@ import catalogue
 import pytest
 import torch
 
+pytest_plugins = ["built_wheel"]
+
 # The tensors of tests are small: a second thread only waits, and much so on a busy machine.
 torch.set_num_threads(1)
 

@@ -137,6 +137,7 @@ def work(tmp_path_factory) -> Path:
     shutil.copytree(ROOT / "configs", folder / "configs")
     shutil.copy(ROOT / "assets" / "sample.zh.txt", folder / "texts.txt")
     (folder / "packages").mkdir()
+    (folder / "mine").mkdir()
     (folder / "assets" / "mine").mkdir(parents=True)
     (folder / "corpus" / "cluener").mkdir(parents=True)
     for name, size in (("train", 160), ("dev", 40), ("test", 40)):

@@ -10,6 +10,7 @@ from .convert import convert_cli
 from .distill import distill_cli
 from .doctor import doctor_cli
 from .evaluate import evaluate_cli
+from .init import init_cli
 from .overrides import CONTEXT
 from .summarize import summarize_cli
 from .update import update_cli
@@ -18,6 +19,7 @@ from .vectors import vectors_cli
 HELP = "Commands of spacy-crf-ner, a CRF named entity recognizer."
 
 app = typer.Typer(name="crf", help=HELP, no_args_is_help=True, rich_markup_mode=None)
+app.command("init")(init_cli)
 app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("summarize")(summarize_cli)

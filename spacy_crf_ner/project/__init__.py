@@ -1,0 +1,1 @@
+"""New spaCy projects: what suits a corpus, and the files."""
