@@ -37,6 +37,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_GPU := $(VENV)/.installed-gpu
 INSTALLED_DOCS := $(VENV)/.installed-docs
+INSTALLED_DEPLOYMENT := $(VENV)/.installed-deployment
 PACKAGE := $(LANGUAGE)_$(NAME)
 WHEEL := packages/$(PACKAGE)-$(VERSION)/dist/$(PACKAGE)-$(VERSION)-py3-none-any.whl
 VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
@@ -45,7 +46,7 @@ VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.config $(CONFIG
 	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null) \
 	--vars.encoder $(ENCODER) --vars.precision $(PRECISION)
 
-.PHONY: env run doctor test test-slow coverage docs clean
+.PHONY: env run doctor test test-slow test-deployment coverage docs clean
 
 env: $(INSTALLED)
 
@@ -61,6 +62,10 @@ $(INSTALLED_GPU): $(INSTALLED)
 
 $(INSTALLED_DOCS): $(INSTALLED)
 	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[docs]"
+	touch $@
+
+$(INSTALLED_DEPLOYMENT): $(INSTALLED)
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[deployment]"
 	touch $@
 
 # The demo corpus is part of the repository. These are downloaded from their publishers.
@@ -91,6 +96,10 @@ test: env
 
 test-slow: env
 	$(BIN)/python -m pytest -q -m slow
+
+# The recipes of docs/deployment.md. Spark needs Java 17 or newer.
+test-deployment: $(INSTALLED_DEPLOYMENT)
+	$(BIN)/python -m pytest -q tests/deployment
 
 # Builds the documentation in site/. Warnings are errors.
 docs: $(INSTALLED_DOCS)

@@ -36,7 +36,7 @@ from thinc.api import Config
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # What needs no check, because it is no part of this project.
-PLAIN = ("cp", "cut", "mkdir", "nvidia-smi", "tar")
+PLAIN = ("cp", "curl", "cut", "docker", "mkdir", "nvidia-smi", "tar")
 SETTING = re.compile(r"(components|corpora|initialize|nlp|paths|system|training)(\.[\w*@]+)+")
 
 
@@ -295,7 +295,7 @@ def check_python(args: list[str], complete: bool) -> None:
     elif module == "pip":
         check_pip(args)
     else:
-        assert module == "venv", args
+        assert module in ("streamlit", "uvicorn", "venv"), args
 
 
 def check_spacy(args: list[str], complete: bool) -> None:
