@@ -38,6 +38,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_GPU := $(VENV)/.installed-gpu
 INSTALLED_DOCS := $(VENV)/.installed-docs
+INSTALLED_DEPLOYMENT := $(VENV)/.installed-deployment
 PACKAGE := $(LANGUAGE)_$(NAME)
 WHEEL := packages/$(PACKAGE)-$(VERSION)/dist/$(PACKAGE)-$(VERSION)-py3-none-any.whl
 VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
@@ -58,7 +59,7 @@ en_crf_ner_conll en_crf_ner_conll_sm: CORPUS = conll2003
 # Half the width of the encoder, and no adversarial training.
 SMALL := --components.crf_ner.model.tok2vec.encode.width 192 --components.crf_ner.adversarial_epsilon 0
 
-.PHONY: env run release doctor test test-slow coverage docs clean $(PRETRAINED)
+.PHONY: env run release doctor test test-slow test-deployment coverage docs clean $(PRETRAINED)
 
 env: $(INSTALLED)
 
@@ -74,6 +75,10 @@ $(INSTALLED_GPU): $(INSTALLED)
 
 $(INSTALLED_DOCS): $(INSTALLED)
 	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[docs]"
+	touch $@
+
+$(INSTALLED_DEPLOYMENT): $(INSTALLED)
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[deployment]"
 	touch $@
 
 # The demo corpus is part of the repository. These are downloaded from their publishers.
@@ -121,6 +126,10 @@ test: env
 
 test-slow: env
 	$(BIN)/python -m pytest -q -m slow
+
+# The recipes of docs/deployment.md. Spark needs Java 17 or newer.
+test-deployment: $(INSTALLED_DEPLOYMENT)
+	$(BIN)/python -m pytest -q tests/deployment
 
 # Builds the documentation in site/. Warnings are errors.
 docs: $(INSTALLED_DOCS)

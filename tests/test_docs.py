@@ -18,11 +18,11 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import spacy
 import typer
+from blocks import FENCE, ROOT, Block, read_blocks
 from spacy.cli._util import app as spacy_app
 from spacy.cli._util import parse_config_overrides
 from spacy.cli.init_config import init_config
@@ -36,43 +36,10 @@ from thinc.api import Config
 
 from spacy_crf_ner.formats.catalogue import FORMATS
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(
-    r"(?P<mark><!-- not run: (?P<reason>[^\n]+?) -->\n)?"
-    r"(?P<fence>^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$)",
-    re.MULTILINE | re.DOTALL,
-)
 # What needs no check, because it is no part of this project.
-PLAIN = ("cp", "cut", "mkdir", "nvidia-smi", "tar")
+PLAIN = ("cp", "curl", "cut", "docker", "mkdir", "nvidia-smi", "tar")
 SETTING = re.compile(r"(components|corpora|initialize|nlp|paths|system|training)(\.[\w*@]+)+")
-
-
-class Block(NamedTuple):
-    """A fenced block of a page."""
-
-    page: Path
-    line: int
-    language: str
-    text: str
-    # Why it is not run, if it is not.
-    reason: str | None
-
-    @property
-    def name(self) -> str:
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
-
-
-def read_blocks(page: Path) -> list[Block]:
-    text = page.read_text(encoding="utf8")
-    blocks = []
-    for match in FENCE.finditer(text):
-        lines = match["text"].splitlines()
-        code = "\n".join(line[len(match["indent"]) :] for line in lines) + "\n"
-        line = text.count("\n", 0, match.start("fence")) + 1
-        blocks.append(Block(page, line, match["language"], code, match["reason"]))
-    assert 2 * len(blocks) == len(re.findall("^ *```", text, re.MULTILINE)), f"{page}: bad fences"
-    return blocks
 
 
 def without_blocks(page: Path) -> str:
@@ -331,7 +298,7 @@ def check_python(args: list[str], complete: bool) -> None:
     elif module == "pip":
         check_pip(args)
     else:
-        assert module == "venv", args
+        assert module in ("streamlit", "uvicorn", "venv"), args
 
 
 def check_spacy(args: list[str], complete: bool) -> None:
