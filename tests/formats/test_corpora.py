@@ -6,8 +6,12 @@ from collections import Counter
 import pytest
 import spacy
 
+from spacy_crf_ner.formats.catalogue import FORMATS, find_format
 from spacy_crf_ner.formats.corpus import read_corpus
+from spacy_crf_ner.formats.find import find_files
 from spacy_crf_ner.formats.record import OVERLAP
+from spacy_crf_ner.formats.source import Source
+from spacy_crf_ner.formats.write import write_files
 
 
 def read(path, lang="zh"):
@@ -68,3 +72,23 @@ def test_columns(corpora, name, lang, scheme):
     assert [token.text for doc in corpus_set.docs for token in doc] == [row[0] for row in rows]
     gold = Counter(row[-1][2:] for row in rows if row[-1][:2] in ("B-", "S-"))
     assert count_ents(corpus_set.docs) == gold
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
+@pytest.mark.parametrize(
+    ("name", "lang"), [("cluener/dev.json", "zh"), ("chisiec/dev.txt", "zh"), ("badou/dev", "zh")]
+)
+def test_each_format_holds_all_entities(corpora, name, lang, form, tmp_path):
+    docs = read(corpora / name, lang)[0].docs
+    output = tmp_path / f"corpus{form.suffix}"
+    write_files({output: docs}, form)
+    files = find_files([output], "all").sets
+    assert {find_format(Source.open(path)) for path in files["all"][:3]} == {form}
+    restored = read_corpus(files, spacy.blank(lang)).sets["all"]
+    assert not restored.notes
+
+    def ents_of(docs):
+        return [[(ent.start, ent.end, ent.text, ent.label_) for ent in doc.ents] for doc in docs]
+
+    assert ents_of(restored.docs) == ents_of(docs)
