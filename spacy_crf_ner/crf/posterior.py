@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from .potentials import Potentials
 from .recursions import ForwardBackward
@@ -23,15 +22,6 @@ class Expectations(NamedTuple):
 
     tags: Tensor
     pairs: Tensor
-
-    def with_more_tags(self, n_tags: int) -> "Expectations":
-        """The same expectations over more tags. The new tags have probability 0.
-
-        n_tags (int): The total number of tags, old and new.
-        RETURNS (Expectations): The expectations, padded with zeros.
-        """
-        more = n_tags - self.tags.shape[1]
-        return Expectations(pad(self.tags, (0, more)), pad(self.pairs, (0, more, 0, more)))
 
 
 @torch.no_grad()

@@ -91,6 +91,8 @@ def prepare_update(
         that they are not annotated for, or if there are no annotated documents.
     """
     pipe = recognizer_of(nlp, "The pipeline")
+    if not pipe.annotate_ents:
+        raise ValueError(f"The component {pipe.name} learns doc.spans. Only doc.ents are updated.")
     known = list(pipe.labels)
     corpora = augmented(nlp, train), plain(nlp, dev), augmented(nlp, rehearse)
     all_examples = [list(examples) for examples in corpora]

@@ -1,7 +1,6 @@
 """The teacher's side: trained pipelines add their expectations to a corpus."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,12 +9,17 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
 
-from ..crf import Expectations, Potentials, expectations
+from ..crf import Expectations, expectations
 from ..pipeline.component import CRFEntityRecognizer, crf_pipes
 from ..pipeline.constraints import constrain
 from ..pipeline.gold import gold_tags
 from ..pipeline.partial import possible_tags
-from ..pipeline.soft_targets import SoftTargets, keep_soft_targets, tag_order
+from ..pipeline.soft_targets import (
+    SoftTargets,
+    keep_soft_targets,
+    tag_order,
+    with_more_tags,
+)
 from ..tags import TagSet
 
 
@@ -67,24 +71,6 @@ def annotate_unknown(
         extended = with_more_tags(potentials, pipe.tag_set, tag_set)
         tags, pairs = expectations(constrain(extended, tag_set, possible))
         yield from _keep(batch, Expectations(tags.cpu(), pairs.cpu()), tag_set, weight)
-
-
-def with_more_tags(potentials: Potentials, known: TagSet, tag_set: TagSet) -> Potentials:
-    """Extend scores to more labels: a tag of a new label has the scores of O.
-
-    potentials (Potentials): The scores, without constraints.
-    known (TagSet): Their tags.
-    tag_set (TagSet): More tags, which include these.
-    RETURNS (Potentials): The scores of all these tags.
-    """
-    order = [known.ids.get(tag, 0) for tag in tag_set.tags]
-    return replace(
-        potentials,
-        emissions=potentials.emissions[:, order],
-        start=potentials.start[order],
-        transitions=potentials.transitions[order][:, order],
-        end=potentials.end[order],
-    )
 
 
 def recognizer_of(nlp: Language, whose: str) -> CRFEntityRecognizer:

@@ -100,6 +100,17 @@ def resize_output(model: Model[list[Doc], Scores], nO: int) -> None:
             node.set_dim("nO", nO, force=True)
 
 
+def count_trained_tags(model: Model[list[Doc], Scores]) -> int:
+    """The number of tags without those that `resize_output` added and that were never trained.
+
+    model (Model[list[Doc], Scores]): A `CRFTagger`.
+    RETURNS (int): The number of tags up to the last one with a weight that is not 0.
+    """
+    weights = model.ops.to_numpy(cast(Floats2d, model.get_ref("output_layer").get_param("W")))
+    (trained,) = weights.any(axis=1).nonzero()
+    return int(trained[-1]) + 1 if len(trained) else len(weights)
+
+
 def _init(model: Model, X: Ragged | None = None, Y: Any = None) -> None:
     if X is not None and model.has_dim("nO") is None:
         model.set_dim("nO", X.dataXd.shape[-1])

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..crf import Potentials, cross_entropy, expectations
 from ..layers.device import use_device
+from ..layers.tagger import count_trained_tags
 from ..layers.types import Scores
 from ..tags import Scheme, TagSet, make_tag_set
 from . import confidence
@@ -31,6 +32,7 @@ from .gold import gold_examples, incorrect_spans, survey_gold
 from .loss import batch_loss
 from .potentials import differentiate, to_potentials
 from .serialize import check_storable, from_safetensors, to_safetensors
+from .soft_targets import extend_earlier
 from .update import backpropagate, finish_update
 
 
@@ -343,7 +345,10 @@ class CRFEntityRecognizer(TrainablePipe):
         `nlp.resume_training` was called.
 
         The loss is the exact cross-entropy between both distributions over tag sequences (see
-        `crf.cross_entropy`). Labels added since then have probability 0 in the earlier model.
+        `crf.cross_entropy`). The earlier model knows entities of labels added since then from the
+        gold annotation only: they count as outside of the entities that it knows, and where there
+        are none, the new labels have probability 0. It makes no difference whether a label was
+        added before or after `nlp.resume_training`.
 
         examples (Iterable[Example]): The batch.
         drop (float): The dropout rate.
@@ -354,16 +359,18 @@ class CRFEntityRecognizer(TrainablePipe):
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         validate_examples(examples, "CRFEntityRecognizer.rehearse")
+        examples = list(examples)
         docs = [eg.predicted for eg in examples]
         if self._rehearsal_model is None or not any(len(doc) for doc in docs):
             return losses
         self._use_device()
         before = to_potentials(self._rehearsal_model.predict(docs), docs)
-        expected = expectations(constrain(before, self._tags_of(len(before.start))))
+        known = self._tags_of(count_trained_tags(self._rehearsal_model))
+        gold = self.gold_examples(examples)
+        expected = expectations(extend_earlier(before, known, self.tag_set, gold))
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(docs)
         raw = to_potentials(scores, docs, requires_grad=True)
-        expected = expected.with_more_tags(len(self.tag_set))
         loss = cross_entropy(constrain(raw, self.tag_set), expected).mean()
         value, gradient = self._differentiate(loss, raw, scores)
         backprop(gradient)
@@ -494,7 +501,7 @@ class CRFEntityRecognizer(TrainablePipe):
             raise ValueError(Errors.E109.format(name=self.name))
 
     def _tags_of(self, n_tags: int) -> TagSet:
-        """The tags from when the model had `n_tags` of them, before more labels were added."""
+        """The tags of the first labels, which are `n_tags` in number."""
         sets = (
             make_tag_set(self.labels[:n], self.cfg["tag_scheme"]) for n in range(len(self.labels))
         )

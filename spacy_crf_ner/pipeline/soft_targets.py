@@ -2,6 +2,7 @@
 2015, "Distilling the knowledge in a neural network")."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from ..crf import Expectations, Potentials, cross_entropy
 from ..layers.device import upload
 from ..tags import TagSet, make_tag_set
 from .constraints import constrain
+from .gold import gold_tags
 
 # The key in `doc.user_data`.
 KEY = "crf_soft_targets"
@@ -114,6 +116,46 @@ def tag_order(teacher: TagSet, student: TagSet) -> list[int]:
             f"{', '.join(sorted(student.labels))}."
         )
     return [teacher.ids[tag] for tag in student.tags]
+
+
+def with_more_tags(potentials: Potentials, known: TagSet, tag_set: TagSet) -> Potentials:
+    """Extend scores to more labels: a tag of a new label has the scores of O.
+
+    potentials (Potentials): The scores, without constraints.
+    known (TagSet): Their tags.
+    tag_set (TagSet): More tags, which include these.
+    RETURNS (Potentials): The scores of all these tags.
+    """
+    order = [known.ids.get(tag, 0) for tag in tag_set.tags]
+    return replace(
+        potentials,
+        emissions=potentials.emissions[:, order],
+        start=potentials.start[order],
+        transitions=potentials.transitions[order][:, order],
+        end=potentials.end[order],
+    )
+
+
+def extend_earlier(
+    earlier: Potentials, known: TagSet, tag_set: TagSet, examples: Sequence[Example]
+) -> Potentials:
+    """The tag sequences that an earlier model can say something about.
+
+    Its own tags are possible; but in gold entities of labels that were added since, only the gold
+    tags are. Other gold annotation is ignored.
+
+    earlier (Potentials): The earlier model's scores, without constraints.
+    known (TagSet): Its tags, which are the first of all.
+    tag_set (TagSet): All tags.
+    examples (Sequence[Example]): The examples.
+    RETURNS (Potentials): The scores of all tags, constrained to these tag sequences.
+    """
+    if known == tag_set:
+        return constrain(earlier, tag_set)
+    tags = np.concatenate([gold_tags(eg, tag_set) for eg in examples])
+    ids = np.arange(len(tag_set))
+    possible = np.where((tags >= len(known))[:, None], tags[:, None] == ids, ids < len(known))
+    return constrain(with_more_tags(earlier, known, tag_set), tag_set, possible)
 
 
 def _soft_targets_for(example: Example, tag_set: TagSet) -> SoftTargets:

@@ -9,7 +9,12 @@ from numpy.testing import assert_allclose
 from spacy.ml.models.tok2vec import build_hash_embed_cnn_tok2vec
 from thinc.api import SGD, Adam, PyTorchWrapper, fix_random_seed
 
-from spacy_crf_ner.layers.tagger import LR_SCALE, CRFTagger
+from spacy_crf_ner.layers.tagger import (
+    LR_SCALE,
+    CRFTagger,
+    count_trained_tags,
+    resize_output,
+)
 from spacy_crf_ner.layers.types import Scores
 from spacy_crf_ner.pipeline.update import finish_update
 
@@ -95,3 +100,15 @@ def test_a_torch_module_in_the_tok2vec_learns_at_its_rate():
     module.weight.grad = torch.ones_like(before)
     finish_update(model, SGD(0.01, grad_clip=0.0))
     assert_allclose(module.weight.detach(), before - 0.03, atol=1e-6)
+
+
+def test_added_tags_are_untrained_until_they_have_a_weight():
+    model, _ = make_model(nO=5)
+    output_layer = model.get_ref("output_layer")
+    output_layer.set_param("W", np.ones_like(output_layer.get_param("W")))
+    resize_output(model, 9)
+    assert count_trained_tags(model) == 5
+    model.get_ref("output_layer").get_param("W")[7, 0] = 0.1
+    assert count_trained_tags(model) == 8
+    model.get_ref("output_layer").get_param("W")[:] = 0
+    assert count_trained_tags(model) == 9

@@ -27,6 +27,7 @@ from util import (
 from spacy_crf_ner.pipeline.component import crf_pipes
 from spacy_crf_ner.pipeline.decoding import Entity
 from spacy_crf_ner.pipeline.gold import biluo_tags, gold_tags
+from spacy_crf_ner.pipeline.partial import keep_annotated_labels
 from spacy_crf_ner.tags import MISSING, SCHEMES
 
 
@@ -733,6 +734,26 @@ def test_rehearsing_keeps_what_was_known():
     assert 0 < losses["crf_ner"] < 1
     assert ents_of(nlp(text)) == [(0, 2, "ORG")]
     assert [ents_of(doc) for doc in nlp.pipe(TEXTS)] == before
+
+
+@pytest.mark.parametrize("label_first", [True, False])
+def test_rehearsal_of_new_documents_goes_with_their_new_labels(label_first):
+    nlp = make_trained(steps=40)
+    pipe = nlp.get_pipe("crf_ner")
+    if label_first:
+        pipe.add_label("ORG")
+    optimizer = nlp.resume_training()
+    pipe.add_label("ORG")
+    text = "王明在清华工作"
+    gold = nlp.make_doc(text)
+    gold.ents = [gold[3:5].char_span(0, 2, label="ORG")]
+    keep_annotated_labels(gold, ["ORG"])
+    new = [Example(nlp.make_doc(text), gold)]
+    optimizer.learn_rate = 0.01
+    for _ in range(20):
+        nlp.update(new, sgd=optimizer)
+        nlp.rehearse(new, sgd=optimizer)
+    assert ents_of(nlp(text)) == [(0, 2, "PER"), (3, 5, "ORG")]
 
 
 def test_rehearsal_is_least_where_the_model_says_the_same():
