@@ -76,6 +76,9 @@ def _split(source: Source) -> list[list[_Row]]:
     sentences: list[list[_Row]] = [[]]
     for number, line in enumerate(source.lines, 1):
         line = line.rstrip(" \t")
+        if number in source.marked and _SEPARATOR.match(line):
+            # The byte order mark was a token of its own, where another file begins.
+            line = ""
         source.left_out[LEFT_OUT] += line.startswith(DOCSTART)
         if line and not line.startswith(DOCSTART):
             sentences[-1].append(_Row(number, line, _SEPARATOR.split(line)))

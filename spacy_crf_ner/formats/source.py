@@ -38,6 +38,7 @@ class Source:
     data (bytes): Its content; empty for a folder.
     notes (list[Note]): What was repaired in the file, or skipped with a whole document.
     left_out (Counter[str]): Counts of what is not part of the corpus, such as "comments left out".
+    marked (set[int]): The numbers of the lines within that began with a byte order mark.
     """
 
     def __init__(self, path: str | Path, data: bytes) -> None:
@@ -45,6 +46,7 @@ class Source:
         self.data = data
         self.notes: list[Note] = []
         self.left_out: Counter[str] = Counter()
+        self.marked: set[int] = set()
 
     @classmethod
     def open(cls, path: Path) -> "Source":
@@ -91,6 +93,7 @@ class Source:
             if line.startswith(BYTE_ORDER_MARK):
                 line = line.lstrip(BYTE_ORDER_MARK)
                 self.note(GLUED, i + 1, "a byte order mark")
+                self.marked.add(i + 1)
             # A blank line may have blanks and tabs, but only by mistake anything else.
             if _INVISIBLE.fullmatch(line) and line.strip(" \t"):
                 self.note(GLUED, i + 1, f"a line of invisible characters: {line!r}")

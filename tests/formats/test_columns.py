@@ -8,7 +8,7 @@ from spacy.tokens import DocBin
 
 from spacy_crf_ner.formats.columns import COLUMNS, COMMENTS, LEFT_OUT, TAG_COLUMNS, read, write
 from spacy_crf_ner.formats.corpus import read_corpus
-from spacy_crf_ner.formats.record import BLANK_TOKEN, ILLEGAL_TAGS, WORD_POSITIONS
+from spacy_crf_ner.formats.record import BLANK_TOKEN, GLUED, ILLEGAL_TAGS, WORD_POSITIONS
 from spacy_crf_ner.formats.source import Source
 from spacy_crf_ner.formats.tagged import find_scheme, to_record
 from spacy_crf_ner.formats.write import write_docbins
@@ -253,3 +253,10 @@ def test_white_space_in_tokens_and_labels_is_not_written(tmp_path):
     write(tmp_path / "a.tsv", [doc])
     text = (tmp_path / "a.tsv").read_text(encoding="utf8")
     assert text == "NewYork\tB-big_city\nCity\tI-big_city\nis\tO\n\n"
+
+
+def test_a_byte_order_mark_with_a_tag_is_where_another_file_begins():
+    source = Source("a.txt", "北\tB-LOC\n\n\ufeff\tO\n京\tB-LOC\n".encode())
+    sentences = list(read(source))
+    assert [sentence.tokens for sentence in sentences] == [["北"], ["京"]]
+    assert [(note.kind, note.line) for note in source.notes] == [(GLUED, 3)]
