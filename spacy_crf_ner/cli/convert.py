@@ -45,7 +45,8 @@ def convert_cli(
         ),
     ] = None,
     to: Annotated[
-        str | None, typer.Option(help="Write this format, without splitting off a dev set")
+        str | None,
+        typer.Option(help="Write one of these formats instead, and split off no dev set"),
     ] = None,
     rejects: Annotated[
         Path | None, typer.Option(help="JSON lines file for what is skipped, with the reasons")
