@@ -40,22 +40,30 @@ def main(
     ] = 6,
     base_steps: Annotated[int, typer.Option(help="Training steps before the update")] = 3000,
     max_steps: Annotated[int, typer.Option(help="Training steps of the update")] = 1000,
-    weight: Annotated[float, typer.Option(help="Weight of what the pipeline knows")] = 1.0,
+    weight: Annotated[float, typer.Option(help="Weight of what the pipeline knows")] = 0.5,
+    n_rehearsed: Annotated[int, typer.Option(help="Old documents that are rehearsed")] = 100,
 ) -> None:
     """Train a pipeline on old labels, then on new documents that are annotated with new labels
-    only: once with `crf update`, once with plain training. Shows the F1 of the old and of the new
-    labels on dev. If OUTPUT has base/model-best, it is not trained again."""
-    old_labels, new_labels = write_corpora(corpus, new, output, n_labels)
+    only: with `crf update`, with and without rehearsal, and with plain training. Shows the F1 of
+    the old and of the new labels on dev. If OUTPUT has base/model-best, it is not trained again."""
+    old_labels, new_labels = write_corpora(corpus, new, output, n_labels, n_rehearsed)
     base = output / "base" / BEST
     if not base.exists():
         overrides: dict[str, Any] = {f"paths.{n}": str(output / f"old/{n}.spacy") for n in SETS}
         overrides["training.max_steps"] = base_steps
         train_config(config, output / "base", overrides=overrides)
-    update = learn_more(output, "update", max_steps, new_labels, weight)
-    # The same without a teacher, and with every token outside of entities as O.
-    plain = learn_more(output, "plain", max_steps, old_labels | new_labels, 0.0)
+    old = output / "old" / "rehearse.spacy"
+    models = {
+        "before": base,
+        "crf update": learn_more(output, "update", max_steps, new_labels, weight),
+        f"… and {n_rehearsed} old documents": learn_more(
+            output, "rehearsal", max_steps, new_labels, weight, rehearse=old
+        ),
+        # Without a teacher, and with every token outside of entities as O.
+        "plain training": learn_more(output, "plain", max_steps, old_labels | new_labels, 0.0),
+    }
     rows = []
-    for name, model in (("before", base), ("crf update", update), ("plain training", plain)):
+    for name, model in models.items():
         scores = [
             f1_of(model, output / folder / "dev.spacy", labels)
             for folder, labels in (("old", old_labels), ("new", new_labels))
@@ -66,7 +74,7 @@ def main(
 
 
 def write_corpora(
-    corpus: Path, new: Path | None, output: Path, n_labels: int
+    corpus: Path, new: Path | None, output: Path, n_labels: int, n_rehearsed: int
 ) -> tuple[set[str], set[str]]:
     """Write the corpora to learn first and afterwards.
 
@@ -75,8 +83,10 @@ def write_corpora(
 
     corpus (Path): A folder with train.spacy and dev.spacy.
     new (Path | None): Another such folder, or None.
-    output (Path): The folder for old/ and new/, each with train.spacy and dev.spacy.
+    output (Path): The folder for old/ and new/, each with train.spacy and dev.spacy. old/ also has
+        rehearse.spacy, documents from all over its train.spacy.
     n_labels (int): The number of labels to learn first, in alphabetical order, of one corpus.
+    n_rehearsed (int): The number of documents in rehearse.spacy.
     RETURNS (tuple[set[str], set[str]]): The labels of old/ and of new/.
     """
     old_train, old_dev = (load(corpus / f"{name}.spacy") for name in SETS)
@@ -95,6 +105,8 @@ def write_corpora(
     ):
         files = (output / folder / f"{name}.spacy" for name in SETS)
         write_docbins({file: [keep(doc, kept) for doc in docs] for file, docs in zip(files, sets)})
+    some = old_train[:: max(1, len(old_train) // n_rehearsed)][:n_rehearsed]
+    write_docbins({output / "old" / "rehearse.spacy": [keep(doc, old_labels) for doc in some]})
     return old_labels, new_labels
 
 
@@ -115,7 +127,14 @@ def keep(doc: Doc, labels: set[str]) -> Doc:
     return doc
 
 
-def learn_more(output: Path, name: str, max_steps: int, labels: set[str], weight: float) -> Path:
+def learn_more(
+    output: Path,
+    name: str,
+    max_steps: int,
+    labels: set[str],
+    weight: float,
+    rehearse: Path | None = None,
+) -> Path:
     """Train the base further on the new documents.
 
     output (Path): The folder with base/ and new/.
@@ -123,6 +142,7 @@ def learn_more(output: Path, name: str, max_steps: int, labels: set[str], weight
     max_steps (int): The training steps.
     labels (set[str]): The labels that the new documents are annotated for.
     weight (float): The weight of what the base knows, from 0 to 1.
+    rehearse (Path | None): The old documents to rehearse.
     RETURNS (Path): The best pipeline.
     """
     nlp = spacy.load(output / "base" / BEST, config={"training.max_steps": max_steps})
@@ -134,6 +154,7 @@ def learn_more(output: Path, name: str, max_steps: int, labels: set[str], weight
         source=output / "new" / "train.spacy",
         output=output / name / "corpus",
         labels=sorted(labels),
+        rehearse=read_docs(rehearse, nlp)[0] if rehearse else [],
         weight=weight,
         progress=lambda examples, _: examples,
     )

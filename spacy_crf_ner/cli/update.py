@@ -52,7 +52,7 @@ def update_cli(
     ] = None,
     weight: Annotated[
         float, typer.Option(min=0, max=1, help="Weight of what the pipeline knows")
-    ] = 1.0,
+    ] = 0.5,
     max_steps: Annotated[int, typer.Option(min=1, help="Training steps")] = 1000,
     gpu_id: GpuId = -1,
 ) -> None:
