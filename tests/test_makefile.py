@@ -13,7 +13,7 @@ SIZE, RATE = "--training.batcher.size", "--training.optimizer.learn_rate.initial
 
 
 def commands_of(*variables, target="run"):
-    command = ["make", "-n", target, "VENV=none", *variables]
+    command = ["make", "-n", "--no-print-directory", target, "VENV=none", *variables]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return result.stdout.replace("\\\n", " ")
@@ -103,7 +103,14 @@ def test_a_release_of_one_pipeline(tmp_path):
 
 
 def test_a_pipeline_that_is_not_known_is_an_error():
-    command = ["make", "-n", "release", "VENV=none", "MODELS=zh_crf_ner_clue"]
+    command = [
+        "make",
+        "-n",
+        "--no-print-directory",
+        "release",
+        "VENV=none",
+        "MODELS=zh_crf_ner_clue",
+    ]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode != 0
     assert "zh_crf_ner_clue" in result.stderr

@@ -49,7 +49,17 @@ def project(tmp_path_factory):
     (folder / "assets" / "models").mkdir()
     shutil.copy(ROOT / "assets" / "models" / "chisiec.md", folder / "assets" / "models" / "demo.md")
     commands = run(
-        ["make", "-n", "-o", "none/.installed", "release", "VENV=none", *SETTINGS], cwd=ROOT
+        [
+            "make",
+            "-n",
+            "--no-print-directory",
+            "-o",
+            "none/.installed",
+            "release",
+            "VENV=none",
+            *SETTINGS,
+        ],
+        cwd=ROOT,
     )
     commands = commands.replace("none/bin/python", sys.executable)
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
