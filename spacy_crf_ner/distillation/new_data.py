@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 
 from ..formats.convert import load_conversion
 from ..formats.corpus import CorpusSet, Document, split_set
+from ..formats.docbin import load_docs
 from ..formats.record import Note, Record
+from ..formats.source import Source
 from ..util import CorpusError
 
 # The share of the training documents that becomes the dev set if there is none, and the seed.
@@ -74,6 +76,4 @@ def read_docs(path: Path, nlp: Language) -> tuple[list[Doc], list[Note]]:
         conversion = load_conversion([path], Path("all.spacy"), nlp)
         (docs,) = conversion.outputs.values()
         return docs, conversion.notes
-    if not path.is_file():
-        raise CorpusError("there is no such file. Check the path.", path)
-    return list(DocBin().from_disk(path).get_docs(nlp.vocab)), []
+    return load_docs(Source.open(path), nlp.vocab), []

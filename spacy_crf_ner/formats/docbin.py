@@ -71,16 +71,7 @@ def read(source: Source) -> Iterator[Record]:
     YIELDS (Record): One record per doc. Its line is the number of the doc.
     RAISES: CorpusError if the file is damaged or something else.
     """
-    try:
-        docs = list(DocBin().from_bytes(source.data).get_docs(Vocab()))
-    # The bytes are unpacked by zlib, msgpack and numpy, each of which has errors of its own.
-    except Exception as error:
-        raise CorpusError(
-            f"this is no .spacy file, or a damaged one ({type(error).__name__}: {error}). Write it "
-            "again with spaCy's DocBin.",
-            source.path,
-        ) from None
-    for number, doc in enumerate(docs, 1):
+    for number, doc in enumerate(load_docs(source, Vocab()), 1):
         annotated = is_annotated(doc)
         yield Record(
             [token.text for token in doc],
@@ -90,6 +81,25 @@ def read(source: Source) -> Iterator[Record]:
             spaces=None if doc.has_unknown_spaces else [bool(t.whitespace_) for t in doc],
             unknown=[(t.i, t.i + 1) for t in doc if annotated and not t.ent_iob],
         )
+
+
+def load_docs(source: Source, vocab: Vocab) -> list[Doc]:
+    """Read docs with all that is stored of them.
+
+    source (Source): The file.
+    vocab (Vocab): The vocab for the docs.
+    RETURNS (list[Doc]): The docs.
+    RAISES: CorpusError if the file is damaged or something else.
+    """
+    try:
+        return list(DocBin().from_bytes(source.data).get_docs(vocab))
+    # The bytes are unpacked by zlib, msgpack and numpy, each of which has errors of its own.
+    except Exception as error:
+        raise CorpusError(
+            f"this is no .spacy file, or a damaged one ({type(error).__name__}: {error}). Write it "
+            "again with spaCy's DocBin.",
+            source.path,
+        ) from None
 
 
 def write(path: Path, docs: Iterable[Doc], predictions: Predictions | None = None) -> None:

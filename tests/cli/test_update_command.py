@@ -67,6 +67,8 @@ def test_new_data_may_be_of_any_form(files):
         assert result.exit_code == 0, result.output
         assert split in result.output
         assert "3 new documents" in result.output
+    (files / "damaged.spacy").write_bytes((files / "new.spacy").read_bytes()[:99])
+    assert "damaged.spacy: this is no .spacy file, or a damaged one" in error("damaged.spacy")
     (files / "folder").mkdir()
     (files / "new.json").rename(files / "folder" / "train.json")
     result = run(files, "folder")
@@ -119,6 +121,8 @@ def test_what_cannot_be_is_an_error_before_training(files):
     assert "nowhere.spacy: there is no such file" in error("nowhere.spacy")
     assert "nowhere.json: there is no such file" in error("nowhere.json")
     assert "nowhere.spacy: there is no" in error("new.spacy", "--rehearse", "nowhere.spacy")
+    (files / "damaged.spacy").write_bytes((files / "new.spacy").read_bytes()[:99])
+    assert "damaged.spacy: this is no .spacy file, or a damaged one" in error("damaged.spacy")
     (files / "folder").mkdir()
     (files / "new.json").rename(files / "folder" / "train.json")
     assert "a folder has its own dev set" in error("folder", "--dev", files / "new.spacy")
