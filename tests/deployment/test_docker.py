@@ -42,18 +42,12 @@ def run(command, cwd, env):
 
 
 @pytest.fixture(scope="module")
-def wheels(model_wheel, tmp_path_factory) -> Path:
-    """The folder `wheels`, as the page says to make it."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "README.md", "pyproject.toml"):
-        if (ROOT / name).is_file():
-            shutil.copy(ROOT / name, folder)
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "spacy_crf_ner", folder / "spacy_crf_ner", ignore=ignore)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", "wheels", "."]
-    run(command, folder, os.environ)
-    shutil.copy(model_wheel, folder / "wheels")
-    return folder / "wheels"
+def wheels(wheel, model_wheel, tmp_path_factory) -> Path:
+    """The folder `wheels`."""
+    folder = tmp_path_factory.mktemp("wheels")
+    for path in (wheel, model_wheel):
+        shutil.copy(path, folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
