@@ -13,6 +13,7 @@ from wasabi import msg
 from ..formats.catalogue import FORMATS, get_format
 from ..formats.convert import Conversion, load_conversion, load_export, write_rejects
 from ..formats.docbin import FORMAT as DOCBIN
+from ..formats.format import Format
 from ..formats.record import Record
 from ..formats.summary import summarize
 from ..formats.write import count_losses, write_files
@@ -99,9 +100,7 @@ def convert_cli(
     if verbose:
         _list_notes(conversion)
     _show_summary(conversion)
-    docs = [doc for docs in conversion.outputs.values() for doc in docs]
-    for what, count in count_losses(docs, target, nlp).items():
-        msg.warn(f"{target.name} cannot hold {what}: lost in {count:,} documents")
+    _show_losses(conversion, target, nlp)
     if rejects:
         msg.info(f"{rejected:,} rejects: {rejects}")
 
@@ -138,3 +137,9 @@ def _show_summary(conversion: Conversion) -> None:
     for remark in conversion.remarks:
         msg.warn(remark)
     msg.good(f"written: {', '.join(str(path) for path in conversion.outputs)}")
+
+
+def _show_losses(conversion: Conversion, target: Format, nlp: Language) -> None:
+    docs = [doc for docs in conversion.outputs.values() for doc in docs]
+    for what, count in count_losses(docs, target, nlp).items():
+        msg.warn(f"{target.name} cannot hold {what}: lost in {count:,} documents")
