@@ -21,6 +21,11 @@ class CorpusError(ValueError):
     def __init__(self, problem: str, path: str | Path, line: int | None = None) -> None:
         where = f"{path}" if line is None else f"{path}, line {line}"
         super().__init__(f"{where}: {problem}")
+        self._arguments = problem, path, line
+
+    def __reduce__(self) -> tuple[type["CorpusError"], tuple[str, str | Path, int | None]]:
+        # To come from another process. An exception is pickled with its message alone.
+        return type(self), self._arguments
 
 
 def read_lines(path: Path) -> list[str]:

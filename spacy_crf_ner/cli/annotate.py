@@ -1,23 +1,28 @@
 """`python -m spacy crf annotate`: find entities in new texts."""
 
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 from spacy.language import Language
-from spacy.tokens import Doc, Span
 from tqdm import tqdm
-from wasabi import color, msg
+from wasabi import msg
 from wasabi.util import supports_ansi
 
-from ..formats.catalogue import FORMATS, get_format
-from ..formats.format import Format, Predictions
-from ..formats.source import JSON_SUFFIXES, Source
-from ..formats.text import read_texts
-from ..formats.write import write_files
-from ..pipeline.component import crf_pipes
+from ..annotation.annotator import describe
+from ..annotation.engines import Done, Engine, Worker, WorkerLostError, run_here, run_in_processes
+from ..annotation.inputs import INPUT_FORMATS, open_input
+from ..annotation.job import Job
+from ..annotation.run import Work, annotate_input, settings_of, write_rejects
+from ..annotation.target import OUTPUT_FORMATS, Target, find_target
 from .errors import exit_with
 from .gpu import GpuId, use_gpu
 from .pipelines import load_recognizer
@@ -28,99 +33,162 @@ def annotate_cli(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="INPUT", help='One text per line, or JSON lines with "text"; - for stdin'
+            metavar="INPUT",
+            help="Texts, one per line; or .jsonl, .json, .csv or .parquet with a field for the "
+            "text; - for stdin",
         ),
     ],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--output", "-o", help="Write a .json (CLUENER) or .spacy file, or as --to says"
+            "--output",
+            "-o",
+            help="File to write: .txt, .jsonl, .csv or .parquet with the records' fields, .json "
+            "(CLUENER), .spacy, or as --to says; or a folder for a file of each part, with a "
+            "slash at its end. Without it, texts are shown as [mention|LABEL]",
         ),
     ] = None,
     to: Annotated[
-        str | None, typer.Option(help="Format of the output: " + ", ".join(FORMATS))
+        str | None, typer.Option(help="Format of the output: " + ", ".join(OUTPUT_FORMATS))
     ] = None,
-    n_process: Annotated[int, typer.Option(help="Number of processes")] = 1,
-    batch_size: Annotated[int, typer.Option(help="Texts per batch")] = 128,
+    format: Annotated[
+        str | None, typer.Option(help="Format of the input: " + ", ".join(INPUT_FORMATS))
+    ] = None,
+    text_field: Annotated[str, typer.Option(help="Field of a record with the text")] = "text",
+    entities_field: Annotated[
+        str, typer.Option(help="Field of a record for the entities")
+    ] = "entities",
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON lines to write: records that cannot be annotated, and why. Without it, the "
+            "first one is an error"
+        ),
+    ] = None,
+    n_process: Annotated[int, typer.Option(min=1, help="Number of processes")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts per batch")] = 128,
+    part_size: Annotated[
+        int, typer.Option(min=1, help="Records in a part. Parts that are done are kept")
+    ] = 1000,
     gpu_id: GpuId = -1,
 ) -> None:
-    """Find the entities in texts, and show them as [mention|LABEL] or write them to a file."""
+    """Find the entities in texts.
+
+    The input may be of any size. If the command is stopped or killed, repeat it: it goes on after
+    the parts that are done.
+    """
     if gpu_id >= 0 and n_process != 1:
-        exit_with("Forked processes cannot use CUDA: set --n-process to 1.")
+        exit_with("One process uses the GPU: set --n-process to 1.")
+    if format is not None and format not in INPUT_FORMATS:
+        exit_with(f"--format {format}: unknown. Known are {', '.join(INPUT_FORMATS)}.")
     use_gpu(gpu_id)
+    colored = sys.stdout.isatty() and supports_ansi()
     try:
-        target = _find_target(output, to)
-        texts = _read_texts(source)
-        nlp = load_recognizer(model)
-        predictions = _describe(nlp, with_confidences=bool(target and target.has_confidences))
-        docs = nlp.pipe(texts, n_process=n_process, batch_size=batch_size)
-        if output is None or target is None:
-            _show(docs)
-        else:
-            progress = tqdm(docs, total=len(texts), unit="docs", disable=None)
-            write_files({output: progress}, target, predictions)
-            msg.good(f"written: {output}")
-    except (OSError, ValueError) as error:
+        with open_input(source, format, text_field) as input:
+            target = find_target(output, to, input, entities_field, colored=colored)
+            _check_paths(
+                {"INPUT": input.reader.path, "--output": target.path, "--rejects": rejects}
+            )
+            nlp = load_recognizer(model)
+            with _open_job(target) as job:
+                if job.start(settings_of(input, nlp, part_size, target.format)):
+                    typer.echo(f"{job.folder}: going on after the parts that are done", err=True)
+                keep_going = rejects is not None
+                work = Work(model, input.reader, target.output, job, keep_going, batch_size, gpu_id)
+                engine, start = _find_engine(work, nlp, n_process)
+                parts = annotate_input(input, job, engine, start, part_size)
+                if target.path is None:
+                    parts = _show(parts, job)
+                summary = _follow(parts, input.size, quiet=target.path is None)
+                if rejects is not None:
+                    write_rejects(rejects, input.reader.path, job.rejects(summary.parts))
+                if target.path is not None:
+                    job.finish(summary.parts, target.output, describe(nlp), target.path)
+                    msg.good(f"written: {target.path}")
+                typer.echo(summary.describe(rejects), err=True)
+    except (ImportError, OSError, ValueError, WorkerLostError) as error:
         exit_with(error)
 
 
-def mark_entities(doc: Doc, *, colored: bool = False) -> str:
-    """Write a doc's text with its entities marked, e.g. "[北京市|LOCATION]很大".
+@dataclass
+class _Summary:
+    """What has been done.
 
-    doc (Doc): The doc.
-    colored (bool): Whether to colour the entities, for a terminal.
-    RETURNS (str): The text.
+    parts (int): The number of parts.
+    documents (int): The number of documents.
+    characters (int): The length of their texts.
+    rejected (int): The number of other records.
+    seconds (float): How long it took.
     """
-    parts = []
-    end = 0
-    for ent in doc.ents:
-        marked = f"[{ent.text}|{ent.label_}]"
-        parts += [
-            doc.text[end : ent.start_char],
-            color(marked, fg="green", bold=True) if colored else marked,
-        ]
-        end = ent.end_char
-    return "".join([*parts, doc.text[end:]])
 
+    parts: int = 0
+    documents: int = 0
+    characters: int = 0
+    rejected: int = 0
+    seconds: float = 0.0
 
-def _find_target(output: Path | None, to: str | None) -> Format | None:
-    """The format to write, if a file is to be written."""
-    if output is None:
-        if to:
-            exit_with("--to is the format of a file: give --output.")
-        return None
-    if to is None and output.suffix in JSON_SUFFIXES:
-        to = "cluener"
-    if to is None and output.suffix != ".spacy":
-        exit_with(
-            f"{output}: unknown format. The extension must be .json, .jsonl or .spacy; for other "
-            "formats, give --to."
+    def describe(self, rejects: Path | None) -> str:
+        """A sentence.
+
+        rejects (Path | None): Where the other records are.
+        RETURNS (str): The sentence.
+        """
+        seconds = max(self.seconds, 1e-9)
+        text = (
+            f"{self.documents:,} documents in {self.seconds:,.1f} s: "
+            f"{self.documents / seconds:,.0f} documents, "
+            f"{self.characters / seconds:,.0f} characters a second"
         )
-    return get_format(to or "spacy")
+        return f"{text}; {self.rejected:,} rejected, see {rejects}" if self.rejected else text
 
 
-def _describe(nlp: Language, with_confidences: bool) -> Predictions:
-    """What to say of the predictions of a pipeline."""
-    pipes = crf_pipes(nlp)
-    if with_confidences:
-        for name, pipe in pipes.items():
-            # Confidences are only computed if something asks for them.
-            pipe.spans_key = pipe.spans_key or name
-    attributes = [pipe.extension for pipe in pipes.values()]
-
-    def confidence(span: Span) -> float | None:
-        return next(filter(None, (span._.get(name) for name in attributes)), None)
-
-    return Predictions(f"{nlp.meta['name']} {nlp.meta['version']}", confidence)
+def _find_engine(work: Work, nlp: Language, n_process: int) -> tuple[Engine, Callable[[], Worker]]:
+    """What annotates the parts, and what makes a worker for it."""
+    if n_process == 1:
+        return run_here, partial(work.start, nlp)
+    return partial(run_in_processes, n_process=n_process), work.start
 
 
-def _read_texts(source: str) -> list[str]:
-    data = sys.stdin.buffer.read() if source == "-" else None
-    return list(read_texts(Source.open(Path(source)) if data is None else Source(source, data)))
+@contextmanager
+def _open_job(target: Target) -> Iterator[Job]:
+    """The job in the folder of its parts; in a temporary one if they are only shown."""
+    if target.folder is not None:
+        yield Job(target.folder, target.output.suffix)
+        return
+    with TemporaryDirectory() as folder:
+        yield Job(Path(folder), target.output.suffix)
 
 
-def _show(docs: Iterable[Doc]) -> None:
-    colored = sys.stdout.isatty() and supports_ansi()
-    for doc in docs:
-        # Not msg.text, which would wrap long texts.
-        typer.echo(mark_entities(doc, colored=colored))
+def _check_paths(named: dict[str, str | Path | None]) -> None:
+    """No file is written over the input, or over another one."""
+    paths = {name: Path(path).resolve() for name, path in named.items() if path is not None}
+    for (name, path), (other, same) in combinations(paths.items(), 2):
+        if path == same or (path.exists() and same.exists() and path.samefile(same)):
+            raise ValueError(f"{path}: {name} and {other} are the same file. Name another one.")
+
+
+def _show(parts: Iterable[Done], job: Job) -> Iterator[Done]:
+    """Write each part to stdout when it is done, and remove it."""
+    for part, result in parts:
+        path = job.path_of(part.number)
+        # As bytes, because UTF-8 is what was read.
+        typer.echo(path.read_bytes(), nl=False)
+        path.unlink()
+        yield part, result
+
+
+def _follow(parts: Iterable[Done], size: int | None, *, quiet: bool) -> _Summary:
+    """Show the progress until all parts are done."""
+    summary = _Summary()
+    started = time.monotonic()
+    with tqdm(total=size, unit_scale=True, unit="", disable=quiet or None) as bar:
+        for part, result in parts:
+            summary.parts += 1
+            summary.documents += result.documents
+            summary.characters += result.characters
+            summary.rejected += len(result.rejects)
+            summary.seconds = time.monotonic() - started
+            rate = summary.documents / summary.seconds
+            bar.set_postfix_str(f"{summary.documents:,} documents, {rate:,.0f}/s", refresh=False)
+            bar.update(part.length)
+    return summary
