@@ -70,7 +70,7 @@ class Annotator:
                     kept[i] = self._take(rows[i], self._nlp(rows[i].text))
                 except Exception as error:
                     reason = f"{type(error).__name__}: {error}"
-                    rejects.append(Reject(rows[i].line, reason, rows[i].fields))
+                    rejects.append(Reject.of_fields(rows[i].line, reason, rows[i].fields))
             self._output.write(path, [kept.pop(i) for i in range(len(rows)) if i in kept])
         characters = sum(len(row.text) for row in rows)
         return Result(len(records) - len(rejects), characters, sorted(rejects, key=_line_of))

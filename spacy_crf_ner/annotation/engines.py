@@ -1,12 +1,14 @@
 """Engines: what annotates the parts, in this process or in several."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from typing import NamedTuple
 
 import torch
 
@@ -15,11 +17,24 @@ from .parts import Part
 
 # Annotates a part, and puts its file into the job's folder.
 Worker = Callable[[Part], Result]
-# A part that is done, and what became of its records.
-Done = tuple[Part, Result]
+_worker: Worker | None = None
+
+
+class Done(NamedTuple):
+    """A part that is done.
+
+    part (Part): The part.
+    result (Result): What became of its records.
+    is_new (bool): Whether it was done now, and not by an earlier run.
+    """
+
+    part: Part
+    result: Result
+    is_new: bool = True
+
+
 # Lets workers annotate parts; the function makes a worker.
 Engine = Callable[[Iterable[Part], Callable[[], Worker]], Iterator[Done]]
-_worker: Worker | None = None
 
 
 class WorkerLostError(RuntimeError):
@@ -31,11 +46,11 @@ def run_here(parts: Iterable[Part], start: Callable[[], Worker]) -> Iterator[Don
 
     parts (Iterable[Part]): The parts.
     start (Callable[[], Worker]): Makes the worker.
-    YIELDS (Done): Each part, in order, and what became of its records.
+    YIELDS (Done): Each part, in order.
     """
     worker = start()
     for part in parts:
-        yield part, worker(part)
+        yield Done(part, worker(part))
 
 
 def run_in_processes(
@@ -46,7 +61,7 @@ def run_in_processes(
     parts (Iterable[Part]): The parts.
     start (Callable[[], Worker]): Makes a worker. It is sent to the processes.
     n_process (int): The number of processes.
-    YIELDS (Done): Each part, in order, and what became of its records.
+    YIELDS (Done): Each part, in order.
     RAISES: WorkerLostError if a process dies.
     """
     n_threads = max(1, (os.cpu_count() or 1) // n_process)
@@ -62,7 +77,7 @@ def run_in_processes(
             if not pending:
                 return
             part, future = pending.popleft()
-            yield part, future.result()
+            yield Done(part, future.result())
     except BrokenProcessPool:
         raise WorkerLostError(
             "A process died: it was killed, or there was no memory left. What is done is kept: "
@@ -74,8 +89,17 @@ def run_in_processes(
 
 def _start(start: Callable[[], Worker], n_threads: int) -> None:
     global _worker
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     torch.set_num_threads(n_threads)
     _worker = start()
+
+
+def _exit_with_parent() -> None:
+    """The processes of a pool do not notice that the one that started them was killed."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run(part: Part) -> Result:

@@ -208,7 +208,7 @@ def to_row(fields: dict[str, Any], text_field: str, line: int) -> Row | Reject:
     what = (
         f"{text_field!r} is not a string" if text_field in fields else f"there is no {text_field!r}"
     )
-    return Reject(line, f"{what}. --text-field names the field with the text.", fields)
+    return Reject.of_fields(line, f"{what}. --text-field names the field with the text.", fields)
 
 
 def _split(

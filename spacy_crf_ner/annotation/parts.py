@@ -1,5 +1,6 @@
 """The parts that a large input is cut into, and their records."""
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -52,12 +53,23 @@ class Reject(NamedTuple):
 
     line (int): Its line in the input, or its number.
     reason (str): Why, and what to do about it.
-    record (Any): Its fields; or what was read, as a string, if it has none.
+    record (Any): Its fields; or what was read, as a string, if it has none. It is JSON.
     """
 
     line: int
     reason: str
     record: Any
+
+    @classmethod
+    def of_fields(cls, line: int, reason: str, fields: dict[str, Any]) -> "Reject":
+        """Reject a record with fields.
+
+        line (int): Its line in the input, or its number.
+        reason (str): Why, and what to do about it.
+        fields (dict[str, Any]): Its fields. What is not JSON, such as a date, becomes a string.
+        RETURNS (Reject): The rejected record.
+        """
+        return cls(line, reason, json.loads(json.dumps(fields, default=str)))
 
 
 class Reader(Protocol):

@@ -56,6 +56,10 @@ class Work:
         return partial(self._annotate, Annotator(nlp, self.reader, self.output, self.batch_size))
 
     def _annotate(self, annotator: Annotator, part: Part) -> Result:
+        done = self.job.load(part.number)
+        if done is not None:
+            # By a process that died afterwards, with other parts still to do.
+            return done
         with replacing(self.job.path_of(part.number)) as path:
             result = annotator.annotate(part, path)
             if result.rejects and not self.keep_going:
@@ -79,8 +83,7 @@ def annotate_input(
     engine (Engine): What annotates the parts.
     start (Callable[[], Worker]): Makes a worker.
     part_size (int): The number of records in a part.
-    YIELDS (Done): Each part when it is done, and what became of its records; those
-        of an earlier run too.
+    YIELDS (Done): Each part when it is done, those of an earlier run too.
     """
     before: list[Done] = []
 
@@ -90,7 +93,7 @@ def annotate_input(
             if result is None:
                 yield part
             else:
-                before.append((part, result))
+                before.append(Done(part, result, is_new=False))
 
     for each in engine(pending(), start):
         yield from before

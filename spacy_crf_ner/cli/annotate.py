@@ -21,6 +21,7 @@ from ..annotation.annotator import describe
 from ..annotation.engines import Done, Engine, Worker, WorkerLostError, run_here, run_in_processes
 from ..annotation.inputs import INPUT_FORMATS, open_input
 from ..annotation.job import Job
+from ..annotation.ray_data import run_on_ray
 from ..annotation.run import Work, annotate_input, settings_of, write_rejects
 from ..annotation.target import OUTPUT_FORMATS, Target, find_target
 from .errors import exit_with
@@ -70,6 +71,9 @@ def annotate_cli(
     part_size: Annotated[
         int, typer.Option(min=1, help="Records in a part. Parts that are done are kept")
     ] = 1000,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: a Ray cluster, with --n-process actors at most")
+    ] = "local",
     gpu_id: GpuId = -1,
 ) -> None:
     """Find the entities in texts.
@@ -77,7 +81,9 @@ def annotate_cli(
     The input may be of any size. If the command is stopped or killed, repeat it: it goes on after
     the parts that are done.
     """
-    if gpu_id >= 0 and n_process != 1:
+    if engine not in ("local", "ray"):
+        exit_with(f"--engine {engine}: unknown. Known are local and ray.")
+    if gpu_id >= 0 and n_process != 1 and engine == "local":
         exit_with("One process uses the GPU: set --n-process to 1.")
     if format is not None and format not in INPUT_FORMATS:
         exit_with(f"--format {format}: unknown. Known are {', '.join(INPUT_FORMATS)}.")
@@ -95,8 +101,8 @@ def annotate_cli(
                     typer.echo(f"{job.folder}: going on after the parts that are done", err=True)
                 keep_going = rejects is not None
                 work = Work(model, input.reader, target.output, job, keep_going, batch_size, gpu_id)
-                engine, start = _find_engine(work, nlp, n_process)
-                parts = annotate_input(input, job, engine, start, part_size)
+                run, start = _find_engine(engine, work, nlp, n_process)
+                parts = annotate_input(input, job, run, start, part_size)
                 if target.path is None:
                     parts = _show(parts, job)
                 summary = _follow(parts, input.size, quiet=target.path is None)
@@ -116,34 +122,53 @@ class _Summary:
 
     parts (int): The number of parts.
     documents (int): The number of documents.
-    characters (int): The length of their texts.
     rejected (int): The number of other records.
-    seconds (float): How long it took.
+    new (int): The number of documents that were annotated by this run.
+    characters (int): The length of their texts.
+    seconds (float): How long this run took.
     """
 
     parts: int = 0
     documents: int = 0
-    characters: int = 0
     rejected: int = 0
+    new: int = 0
+    characters: int = 0
     seconds: float = 0.0
 
+    def add(self, done: Done) -> None:
+        """Count a part.
+
+        done (Done): The part.
+        """
+        self.parts += 1
+        self.documents += done.result.documents
+        self.rejected += len(done.result.rejects)
+        if done.is_new:
+            self.new += done.result.documents
+            self.characters += done.result.characters
+
     def describe(self, rejects: Path | None) -> str:
-        """A sentence.
+        """Some words.
 
         rejects (Path | None): Where the other records are.
-        RETURNS (str): The sentence.
+        RETURNS (str): The words.
         """
         seconds = max(self.seconds, 1e-9)
-        text = (
-            f"{self.documents:,} documents in {self.seconds:,.1f} s: "
-            f"{self.documents / seconds:,.0f} documents, "
-            f"{self.characters / seconds:,.0f} characters a second"
-        )
-        return f"{text}; {self.rejected:,} rejected, see {rejects}" if self.rejected else text
+        rates = f"{self.new / seconds:,.0f} documents, {self.characters / seconds:,.0f} characters"
+        words = [f"{self.documents:,} documents"]
+        if self.new < self.documents:
+            words.append(f"{self.documents - self.new:,} of them by an earlier run")
+        if self.rejected:
+            words.append(f"{self.rejected:,} records rejected: {rejects}")
+        return "; ".join([*words, f"{self.seconds:,.1f} s: {rates} a second"])
 
 
-def _find_engine(work: Work, nlp: Language, n_process: int) -> tuple[Engine, Callable[[], Worker]]:
+def _find_engine(
+    name: str, work: Work, nlp: Language, n_process: int
+) -> tuple[Engine, Callable[[], Worker]]:
     """What annotates the parts, and what makes a worker for it."""
+    if name == "ray":
+        return partial(run_on_ray, n_actors=n_process, gpu=work.gpu_id >= 0), work.start
     if n_process == 1:
         return run_here, partial(work.start, nlp)
     return partial(run_in_processes, n_process=n_process), work.start
@@ -169,12 +194,12 @@ def _check_paths(named: dict[str, str | Path | None]) -> None:
 
 def _show(parts: Iterable[Done], job: Job) -> Iterator[Done]:
     """Write each part to stdout when it is done, and remove it."""
-    for part, result in parts:
-        path = job.path_of(part.number)
+    for done in parts:
+        path = job.path_of(done.part.number)
         # As bytes, because UTF-8 is what was read.
         typer.echo(path.read_bytes(), nl=False)
         path.unlink()
-        yield part, result
+        yield done
 
 
 def _follow(parts: Iterable[Done], size: int | None, *, quiet: bool) -> _Summary:
@@ -182,13 +207,10 @@ def _follow(parts: Iterable[Done], size: int | None, *, quiet: bool) -> _Summary
     summary = _Summary()
     started = time.monotonic()
     with tqdm(total=size, unit_scale=True, unit="", disable=quiet or None) as bar:
-        for part, result in parts:
-            summary.parts += 1
-            summary.documents += result.documents
-            summary.characters += result.characters
-            summary.rejected += len(result.rejects)
+        for done in parts:
+            summary.add(done)
             summary.seconds = time.monotonic() - started
-            rate = summary.documents / summary.seconds
+            rate = summary.new / summary.seconds
             bar.set_postfix_str(f"{summary.documents:,} documents, {rate:,.0f}/s", refresh=False)
-            bar.update(part.length)
+            bar.update(done.part.length)
     return summary

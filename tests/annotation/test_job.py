@@ -159,7 +159,7 @@ def test_what_is_rejected_in_each_run_is_in_the_file(model, folder):
     assert not (folder / "r.jsonl").exists()
     result = annotate(model, *args)
     assert "3 documents" in result.output
-    assert "2 rejected, see r.jsonl" in result.output
+    assert "2 records rejected: r.jsonl" in result.output
     rejects = [json.loads(line) for line in (folder / "r.jsonl").read_text("utf8").splitlines()]
     assert [(each["line"], each["record"]) for each in rejects] == [(2, {}), (5, "no")]
     ids = [json.loads(line)["id"] for line in (folder / "b.jsonl").read_text("utf8").splitlines()]
