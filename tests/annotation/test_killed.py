@@ -39,8 +39,8 @@ def text_of(i):
     return {"id": i, "text": f"第{i}个人在北京" * (1 + i % 5)}
 
 
-def arguments(folder, output, *options):
-    paths = [str(folder / name) for name in ("model", "a.jsonl")]
+def arguments(folder, output, *options, source="a.jsonl"):
+    paths = [str(folder / name) for name in ("model", source)]
     rejects = str(folder / f"{output.rstrip('/')}.rejects")
     args = ["crf", "annotate", *paths, "-o", f"{folder}/{output}", "--rejects", rejects]
     return [*args, "--part-size", "10", *options]
@@ -99,7 +99,10 @@ def test_nothing_is_lost_or_doubled_however_often_it_is_killed(folder, output):
 
 
 def start_processes(folder):
-    args = arguments(folder, "c.jsonl", "--n-process", "2")
+    lines = (folder / "a.jsonl").read_text("utf8")
+    # More than they can do before they are killed.
+    (folder / "b.jsonl").write_text(f"{lines}\n" * 30, encoding="utf8")
+    args = arguments(folder, "c.jsonl", "--n-process", "2", source="b.jsonl")
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([sys.executable, "-m", "spacy", *args], stdout=log, stderr=log)
     parts = folder / "c.jsonl.parts"
@@ -110,7 +113,9 @@ def start_processes(folder):
 
 
 def children_of(pid):
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True
+    ).stdout
     rows = [line.split(maxsplit=2) for line in listed.splitlines()[1:]]
     return [int(row[0]) for row in rows if int(row[1]) == pid and "spawn_main" in row[2]]
 
@@ -134,6 +139,6 @@ def test_one_of_several_processes_is_killed(folder, victim):
     while any(map(is_running, children)) and time.monotonic() < end:
         time.sleep(0.1)
     assert not any(map(is_running, children))
-    assert os.waitpid(run(arguments(folder, "c.jsonl")), 0)[1] == 0
-    assert os.waitpid(run(arguments(folder, "d.jsonl")), 0)[1] == 0
+    for output in ("c.jsonl", "d.jsonl"):
+        assert os.waitpid(run(arguments(folder, output, source="b.jsonl")), 0)[1] == 0
     assert contents(folder / "c.jsonl") == contents(folder / "d.jsonl")

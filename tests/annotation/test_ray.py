@@ -35,7 +35,9 @@ def start(folder, output, *args):
 
 def find_actors():
     """The ids of the processes that annotate, by their titles."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True
+    )
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if "(_Actor)" in line]
 
 
