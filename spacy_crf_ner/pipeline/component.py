@@ -184,17 +184,30 @@ class CRFEntityRecognizer(TrainablePipe):
         batch_size (int): The number of documents to process at once.
         YIELDS (Doc): The documents in order, without those passed to the error handler.
         """
-        handler = self.get_error_handler()
         for docs in util.minibatch(stream, size=batch_size):
+            yield from self._pipe_batch(docs)
+
+    def _pipe_batch(self, docs: list[Doc]) -> Iterator[Doc]:
+        handler = self.get_error_handler()
+        entities: list[list[Entity]] | None = None
+        try:
+            entities = self.predict(docs)
+        except Exception as error:
+            if handler is util.raise_error or len(docs) == 1:
+                handler(self.name, self, docs, error)
+                return
+        if entities is None:
+            # Outside the except block, since the error keeps the failed batch's memory in use.
+            for doc in docs:
+                yield from self._pipe_batch([doc])
+            return
+        for doc, found in zip(docs, entities):
             try:
-                self.set_annotations(docs, self.predict(docs))
+                self.set_annotations([doc], [found])
             except Exception as error:
-                if handler is util.raise_error or len(docs) == 1:
-                    handler(self.name, self, docs, error)
-                else:
-                    yield from self.pipe(docs, batch_size=1)
+                handler(self.name, self, [doc], error)
             else:
-                yield from docs
+                yield doc
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[list[Entity]]) -> None:
         """Set `doc.ents` or `doc.spans` of documents, or both, as the settings say; and the
