@@ -64,10 +64,10 @@ class EncoderShim(HFShim):
         inputs (WordpieceBatch): The windows.
         RETURNS (Tensor): (windows, longest, width) float32, the last layer.
         """
+        # It stays in this mode: another thread may be predicting, and would have dropout otherwise.
         self._model.eval()
         with torch.no_grad():
             output, *_ = self._encode_all(inputs, False)
-        self._model.train()
         return output
 
     def begin_update(  # type: ignore[override]
@@ -95,6 +95,7 @@ class EncoderShim(HFShim):
         output, graph, precision = self._encode_all(inputs, True)
 
         def backprop(d_output: Tensor) -> None:
+            self._model.train()  # there may have been a prediction, and activations be recomputed
             d_output = cast(Tensor, self._grad_scaler.scale(d_output))
             before = {p: p.grad for p in self._model.parameters() if p.grad is not None}
 
