@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import srsly
 from spacy import util
@@ -28,6 +28,7 @@ from . import confidence
 from .annotations import at_least, without_kept, write_confidences, write_ents, write_spans
 from .constraints import allowed_tags, constrain
 from .decoding import Decoding, Entity, alternatives, find_entities, probable_spans
+from .finite import discard_gradients, explain_gradients, explain_loss
 from .gold import gold_examples, incorrect_spans, survey_gold
 from .loss import batch_loss
 from .potentials import differentiate, to_potentials
@@ -96,6 +97,8 @@ class CRFEntityRecognizer(TrainablePipe):
         self.extension = extension
         # `nlp.resume_training` sets this if the attribute exists.
         self._rehearsal_model: Model[list[Doc], Scores] | None = None
+        # How many steps of training are complete: the number of the next one in spaCy's table.
+        self._steps = 0
         # Settings that are saved with the weights.
         self.cfg: dict[str, Any] = {"labels": [], "tag_scheme": tag_scheme, "temperature": 1.0}
         self.tag_set  # noqa: B018 (an unknown scheme fails here, not at the first document)
@@ -303,15 +306,16 @@ class CRFEntityRecognizer(TrainablePipe):
         RETURNS (tuple[float, Scores]): The loss in nats, and its gradient with respect to each part
             of the scores.
         RAISES: ValueError if the component does not have a gold label, if the tags of a teacher
-            differ from its own, or if the loss is not finite (E910).
+            differ from its own, or if the loss is not finite, with the likely cause.
         """
         validate_examples(examples, "CRFEntityRecognizer.get_loss")
         examples = list(examples)
-        raw = to_potentials(scores, [eg.predicted for eg in examples], requires_grad=True)
+        docs = [eg.predicted for eg in examples]
+        raw = to_potentials(scores, docs, requires_grad=True)
         key = self.incorrect_spans_key
         incorrect = [] if key is None else incorrect_spans(examples, key, self.tag_set)
         loss = batch_loss(raw, self.gold_examples(examples), self.tag_set, incorrect)
-        return self._differentiate(loss, raw, scores)
+        return self._differentiate(loss, raw, scores, docs)
 
     def update(
         self,
@@ -328,7 +332,8 @@ class CRFEntityRecognizer(TrainablePipe):
         sgd (Optimizer | None): The optimizer. Without one, gradients accumulate.
         losses (dict[str, float] | None): Losses by component name. The batch's loss is added.
         RETURNS (dict[str, float]): The updated losses.
-        RAISES: ValueError if the component is not initialized (E109).
+        RAISES: ValueError if the component is not initialized (E109), or if the loss or a gradient
+            is not finite, with the likely cause. Then the weights are those before the step.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -342,6 +347,7 @@ class CRFEntityRecognizer(TrainablePipe):
         set_dropout_rate(self.model, drop)
         get_loss = partial(self.get_loss, examples)
         losses[self.name] += backpropagate(self.model, docs, get_loss, self.adversarial_epsilon)
+        self._check_gradients()
         if sgd is not None:
             self.finish_update(sgd)
         return losses
@@ -385,8 +391,9 @@ class CRFEntityRecognizer(TrainablePipe):
         scores, backprop = self.model.begin_update(docs)
         raw = to_potentials(scores, docs, requires_grad=True)
         loss = cross_entropy(constrain(raw, self.tag_set), expected).mean()
-        value, gradient = self._differentiate(loss, raw, scores)
+        value, gradient = self._differentiate(loss, raw, scores, docs)
         backprop(gradient)
+        self._check_gradients()
         losses[self.name] += value
         if sgd is not None:
             self.finish_update(sgd)
@@ -398,6 +405,8 @@ class CRFEntityRecognizer(TrainablePipe):
         sgd (Optimizer): The optimizer.
         """
         finish_update(self.model, sgd)
+        # `nlp.rehearse` passes a function that collects gradients.
+        self._steps += isinstance(sgd, Optimizer)
 
     def initialize(
         self,
@@ -429,6 +438,7 @@ class CRFEntityRecognizer(TrainablePipe):
                 f"[{self.name}] There is no document to initialize the model with. Check that the "
                 "train corpus is not empty."
             )
+        self._steps = 0
         n_tags = len(self.tag_set)
         self.model.get_ref("output_layer").set_dim("nO", n_tags)
         self.model.get_ref("crf").set_dim("nO", n_tags)
@@ -521,15 +531,41 @@ class CRFEntityRecognizer(TrainablePipe):
         return next((tags for tags in sets if len(tags) == n_tags), self.tag_set)
 
     def _differentiate(
-        self, loss: Tensor, potentials: Potentials, scores: Scores
+        self, loss: Tensor, potentials: Potentials, scores: Scores, docs: list[Doc]
     ) -> tuple[float, Scores]:
         value, gradient = differentiate(loss, potentials, scores)
         if not math.isfinite(value):
-            raise ValueError(Errors.E910.format(name=self.name))
+            self._stop_step(explain_loss(self.model, docs))
         return value, gradient
+
+    def _check_gradients(self) -> None:
+        problem = explain_gradients(self.model)
+        if problem is not None:
+            self._stop_step(problem)
+
+    def _stop_step(self, problem: str) -> NoReturn:
+        discard_gradients(self.model)
+        raise ValueError(
+            f"[{self.name}] Step {self._steps}: {problem} The weights are those before this step."
+        )
 
     def _use_device(self) -> None:
         use_device(self.model.ops, self.model.get_ref("crf").get_param("transitions"))
+
+
+def _named(read: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Let the errors of a reader name its file."""
+
+    def read_named(path: Path) -> None:
+        try:
+            read(path)
+        except Exception as error:
+            raise ValueError(
+                f"{path}: the file is missing or damaged, or belongs to another model ({error}). "
+                "Copy the pipeline again from where it was made, or train it again."
+            ) from error
+
+    return read_named
 
 
 def crf_pipes(nlp: Language) -> dict[str, CRFEntityRecognizer]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModel, AutoTokenizer
 
+from ..finite import LEARNING_RATE, all_finite
 from ..types import EncoderPrecision
 from .memory import Memory
 
@@ -122,10 +123,18 @@ class EncoderShim(HFShim):
         """Update the weights, each layer at its own learning rate.
 
         optimizer (Optimizer): The optimizer.
+        RAISES: ValueError if a gradient is not finite, before anything is updated. With float16,
+            the step is skipped instead, and the factor of the gradients lowered.
         """
+        gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
+        if self.precision != "float16" and not all_finite(gradients):
+            self._model.zero_grad()
+            raise ValueError(
+                f"TransformerModel: Step {self._steps}: a gradient of the encoder is not finite. "
+                f"{LEARNING_RATE} The weights are those before this step."
+            )
         self._steps += 1
-        parameters = list(self._model.parameters())
-        self._grad_scaler.unscale([p.grad for p in parameters if p.grad is not None])
+        self._grad_scaler.unscale(gradients)
         depths = self._depths()
         top = max(depths.values())
 
