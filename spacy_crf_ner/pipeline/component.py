@@ -420,12 +420,21 @@ class CRFEntityRecognizer(TrainablePipe):
         get_examples (Callable[[], Iterable[Example]]): Returns a sample of gold examples.
         nlp (Language): The pipeline.
         labels (Sequence[str] | None): The labels. If None, the labels of the examples.
-        RAISES: ValueError if there are no labels (E143) or no examples, or if the model cannot be
-            stored as safetensors.
+        RAISES: ValueError if there are no labels (E143) or no examples, if a .spacy file is
+            damaged, or if the model cannot be stored as safetensors.
         """
-        validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
         check_storable(self.model)
-        survey = survey_gold(get_examples(), self.gold_key, labels)
+        try:
+            validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
+            survey = survey_gold(get_examples(), self.gold_key, labels)
+        except ValueError as error:
+            if "E1014" not in str(error):
+                raise
+            path = nlp.config["paths"].get("train") if nlp is not None else None
+            raise ValueError(
+                f"[{self.name}] {path or 'The train corpus'} cannot be read: the .spacy file is "
+                "damaged or incomplete. Convert the corpus again."
+            ) from error
         for warning in survey.warnings:
             logger.warning("[%s] %s", self.name, warning)
         for label in survey.labels if labels is None else labels:
@@ -494,12 +503,12 @@ class CRFEntityRecognizer(TrainablePipe):
         path (str | Path): The folder.
         exclude (Iterable[str]): Names of fields to leave out.
         RETURNS (CRFEntityRecognizer): The component itself.
-        RAISES: ValueError if the weights are not safetensors.
+        RAISES: ValueError naming the file that is missing, damaged or not safetensors.
         """
         deserialize: dict[str, Callable[[Path], Any]] = {
-            "cfg": lambda p: self._load_cfg(srsly.read_json(p)),
+            "cfg": _named(lambda p: self._load_cfg(srsly.read_json(p))),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
-            "model.safetensors": lambda p: from_safetensors(self.model, p.read_bytes()),
+            "model.safetensors": _named(lambda p: from_safetensors(self.model, p.read_bytes())),
         }
         util.from_disk(path, deserialize, exclude)
         return self
