@@ -82,13 +82,14 @@ def replacing(path: Path) -> Iterator[Path]:
     path (Path): What to write. An existing file is kept until the new one is complete.
     YIELDS (Path): A temporary path in the same folder, for a file or a folder to be made there. It
         is renamed on success and removed on failure.
-    RAISES: CorpusError if there is a folder with something in it.
+    RAISES: CorpusError if there is a folder with something in it; OSError naming the path.
     """
     if path.is_dir() and any(path.iterdir()):
         raise CorpusError("there is a folder that is not empty. Empty it, or name another.", path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
         if temporary.is_dir() and path.is_dir():
             path.rmdir()  # Windows does not replace a folder, not even an empty one
         os.replace(temporary, path)
@@ -96,3 +97,46 @@ def replacing(path: Path) -> Iterator[Path]:
         if temporary.is_dir():
             shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Replace a folder, or make one, so that it is complete whenever it exists.
+
+    path (Path): The folder. What it has is kept until the new content is complete.
+    YIELDS (Path): A folder to be made beside it. On success it is swapped in by two renames. In
+        between, the earlier folder is `.NAME.old`. What killed processes have left is removed.
+    RAISES: OSError naming the path.
+    """
+    new, old = (path.with_name(f".{path.name}.{age}") for age in ("new", "old"))
+    _remove(new)
+    try:
+        with naming(path):
+            yield new
+        if path.exists():
+            _remove(old)
+            path.rename(old)
+        new.rename(path)
+        _remove(old)
+    finally:
+        _remove(new)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Add the name of a file to errors of the operating system without one. A write that fails,
+    for example because the disk is full, does not say which file it was.
+
+    path (Path): The file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

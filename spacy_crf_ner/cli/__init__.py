@@ -9,6 +9,7 @@ from .card import card_cli
 from .convert import convert_cli
 from .distill import distill_cli
 from .doctor import doctor_cli
+from .errors import Commands
 from .evaluate import evaluate_cli
 from .init import init_cli
 from .overrides import CONTEXT
@@ -18,7 +19,7 @@ from .vectors import vectors_cli
 
 HELP = "Commands of spacy-crf-ner, a CRF named entity recognizer."
 
-app = typer.Typer(name="crf", help=HELP, no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(name="crf", cls=Commands, help=HELP, no_args_is_help=True, rich_markup_mode=None)
 app.command("init")(init_cli)
 app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)

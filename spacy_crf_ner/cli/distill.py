@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-import spacy
 import typer
 from spacy.cli._util import parse_config_overrides
 from spacy.training import Example
@@ -17,6 +16,7 @@ from wasabi import msg
 from ..distillation.student import Student, prepare_student
 from .errors import exit_with
 from .gpu import GpuId, use_gpu
+from .pipelines import load_pipeline
 
 
 def distill_cli(
@@ -54,7 +54,7 @@ def distill_cli(
     def prepare() -> Student:
         # In a function, so that the teachers are freed before training.
         return prepare_student(
-            [spacy.load(name) for name in (teacher, *also)],
+            [load_pipeline(name) for name in (teacher, *also)],
             load_config(config, overrides=overrides),
             raw,
             output / "distilled.spacy",

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-import spacy
 import typer
 from spacy.cli._util import parse_config_overrides
 from spacy.training import Example
@@ -18,6 +17,7 @@ from ..distillation.continual import Update, prepare_update
 from ..distillation.new_data import NewData, read_docs, read_new_data
 from .errors import exit_with
 from .gpu import GpuId, use_gpu
+from .pipelines import load_pipeline
 
 
 def update_cli(
@@ -62,7 +62,7 @@ def update_cli(
     overrides = {"training.max_steps": max_steps, **parse_config_overrides(ctx.args)}
     use_gpu(gpu_id)
     try:
-        nlp = spacy.load(model, config=overrides)
+        nlp = load_pipeline(model, overrides)
         new = read_new_data(data, dev, nlp)
         old, notes = read_docs(rehearse, nlp) if rehearse else ([], [])
         update = prepare_update(

@@ -31,7 +31,8 @@ class PretrainedVectors(Shared):
 
         vocab (Vocab): The vocab.
         RETURNS (PretrainedVectors): The vectors, of width 0 if there are none.
-        RAISES: ValueError for floret vectors, which are not vectors of whole words.
+        RAISES: ValueError for floret vectors, which are not vectors of whole words, and for numbers
+            that are not finite in half precision.
         """
         if vocab.vectors.mode != Mode.default:
             raise ValueError(
@@ -41,7 +42,9 @@ class PretrainedVectors(Shared):
         keys, rows = _keys_and_rows(vocab)
         # The table may have rows that belong to no word.
         used, rows = np.unique(rows, return_inverse=True)
-        data = to_numpy(vocab.vectors.data)[used].astype("f2")
+        with np.errstate(over="ignore"):
+            data = to_numpy(vocab.vectors.data)[used].astype("f2")
+        _require_finite(data[rows], keys, vocab)
         return cls._of(keys, rows, np.pad(data, ((0, 1), (0, 0))))
 
     @classmethod
@@ -106,6 +109,16 @@ class PretrainedVectors(Shared):
 def _keys_and_rows(vocab: Vocab) -> tuple[np.ndarray, np.ndarray]:
     pairs = np.array(sorted(vocab.vectors.key2row.items()), dtype="u8").reshape(-1, 2)
     return pairs[:, 0].copy(), pairs[:, 1].astype("i4")
+
+
+def _require_finite(vectors: np.ndarray, keys: np.ndarray, vocab: Vocab) -> None:
+    bad = keys[~np.isfinite(vectors).all(axis=1)]
+    if len(bad):
+        raise ValueError(
+            f"VectorsEmbed: {len(bad):,} of the pretrained vectors are not finite or have numbers "
+            f"above 65504, such as that of {vocab.strings[int(bad[0])]!r}. Remove them from the "
+            "file that `spacy init vectors` reads."
+        )
 
 
 NO_VECTORS = PretrainedVectors.in_vocab(Vocab())

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import srsly
 from spacy import util
@@ -28,6 +28,7 @@ from . import confidence
 from .annotations import at_least, without_kept, write_confidences, write_ents, write_spans
 from .constraints import allowed_tags, constrain
 from .decoding import Decoding, Entity, alternatives, find_entities, probable_spans
+from .finite import discard_gradients, explain_gradients, explain_loss
 from .gold import gold_examples, incorrect_spans, survey_gold
 from .loss import batch_loss
 from .potentials import differentiate, to_potentials
@@ -96,6 +97,8 @@ class CRFEntityRecognizer(TrainablePipe):
         self.extension = extension
         # `nlp.resume_training` sets this if the attribute exists.
         self._rehearsal_model: Model[list[Doc], Scores] | None = None
+        # How many steps of training are complete: the number of the next one in spaCy's table.
+        self._steps = 0
         # Settings that are saved with the weights.
         self.cfg: dict[str, Any] = {"labels": [], "tag_scheme": tag_scheme, "temperature": 1.0}
         self.tag_set  # noqa: B018 (an unknown scheme fails here, not at the first document)
@@ -184,17 +187,30 @@ class CRFEntityRecognizer(TrainablePipe):
         batch_size (int): The number of documents to process at once.
         YIELDS (Doc): The documents in order, without those passed to the error handler.
         """
-        handler = self.get_error_handler()
         for docs in util.minibatch(stream, size=batch_size):
+            yield from self._pipe_batch(docs)
+
+    def _pipe_batch(self, docs: list[Doc]) -> Iterator[Doc]:
+        handler = self.get_error_handler()
+        entities: list[list[Entity]] | None = None
+        try:
+            entities = self.predict(docs)
+        except Exception as error:
+            if handler is util.raise_error or len(docs) == 1:
+                handler(self.name, self, docs, error)
+                return
+        if entities is None:
+            # Outside the except block, since the error keeps the failed batch's memory in use.
+            for doc in docs:
+                yield from self._pipe_batch([doc])
+            return
+        for doc, found in zip(docs, entities):
             try:
-                self.set_annotations(docs, self.predict(docs))
+                self.set_annotations([doc], [found])
             except Exception as error:
-                if handler is util.raise_error or len(docs) == 1:
-                    handler(self.name, self, docs, error)
-                else:
-                    yield from self.pipe(docs, batch_size=1)
+                handler(self.name, self, [doc], error)
             else:
-                yield from docs
+                yield doc
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[list[Entity]]) -> None:
         """Set `doc.ents` or `doc.spans` of documents, or both, as the settings say; and the
@@ -290,15 +306,16 @@ class CRFEntityRecognizer(TrainablePipe):
         RETURNS (tuple[float, Scores]): The loss in nats, and its gradient with respect to each part
             of the scores.
         RAISES: ValueError if the component does not have a gold label, if the tags of a teacher
-            differ from its own, or if the loss is not finite (E910).
+            differ from its own, or if the loss is not finite, with the likely cause.
         """
         validate_examples(examples, "CRFEntityRecognizer.get_loss")
         examples = list(examples)
-        raw = to_potentials(scores, [eg.predicted for eg in examples], requires_grad=True)
+        docs = [eg.predicted for eg in examples]
+        raw = to_potentials(scores, docs, requires_grad=True)
         key = self.incorrect_spans_key
         incorrect = [] if key is None else incorrect_spans(examples, key, self.tag_set)
         loss = batch_loss(raw, self.gold_examples(examples), self.tag_set, incorrect)
-        return self._differentiate(loss, raw, scores)
+        return self._differentiate(loss, raw, scores, docs)
 
     def update(
         self,
@@ -315,7 +332,8 @@ class CRFEntityRecognizer(TrainablePipe):
         sgd (Optimizer | None): The optimizer. Without one, gradients accumulate.
         losses (dict[str, float] | None): Losses by component name. The batch's loss is added.
         RETURNS (dict[str, float]): The updated losses.
-        RAISES: ValueError if the component is not initialized (E109).
+        RAISES: ValueError if the component is not initialized (E109), or if the loss or a gradient
+            is not finite, with the likely cause. Then the weights are those before the step.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -329,6 +347,7 @@ class CRFEntityRecognizer(TrainablePipe):
         set_dropout_rate(self.model, drop)
         get_loss = partial(self.get_loss, examples)
         losses[self.name] += backpropagate(self.model, docs, get_loss, self.adversarial_epsilon)
+        self._check_gradients()
         if sgd is not None:
             self.finish_update(sgd)
         return losses
@@ -372,8 +391,9 @@ class CRFEntityRecognizer(TrainablePipe):
         scores, backprop = self.model.begin_update(docs)
         raw = to_potentials(scores, docs, requires_grad=True)
         loss = cross_entropy(constrain(raw, self.tag_set), expected).mean()
-        value, gradient = self._differentiate(loss, raw, scores)
+        value, gradient = self._differentiate(loss, raw, scores, docs)
         backprop(gradient)
+        self._check_gradients()
         losses[self.name] += value
         if sgd is not None:
             self.finish_update(sgd)
@@ -385,6 +405,8 @@ class CRFEntityRecognizer(TrainablePipe):
         sgd (Optimizer): The optimizer.
         """
         finish_update(self.model, sgd)
+        # `nlp.rehearse` passes a function that collects gradients.
+        self._steps += isinstance(sgd, Optimizer)
 
     def initialize(
         self,
@@ -398,12 +420,21 @@ class CRFEntityRecognizer(TrainablePipe):
         get_examples (Callable[[], Iterable[Example]]): Returns a sample of gold examples.
         nlp (Language): The pipeline.
         labels (Sequence[str] | None): The labels. If None, the labels of the examples.
-        RAISES: ValueError if there are no labels (E143) or no examples, or if the model cannot be
-            stored as safetensors.
+        RAISES: ValueError if there are no labels (E143) or no examples, if a .spacy file is
+            damaged, or if the model cannot be stored as safetensors.
         """
-        validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
         check_storable(self.model)
-        survey = survey_gold(get_examples(), self.gold_key, labels)
+        try:
+            validate_get_examples(get_examples, "CRFEntityRecognizer.initialize")
+            survey = survey_gold(get_examples(), self.gold_key, labels)
+        except ValueError as error:
+            if "E1014" not in str(error):
+                raise
+            path = nlp.config["paths"].get("train") if nlp is not None else None
+            raise ValueError(
+                f"[{self.name}] {path or 'The train corpus'} cannot be read: the .spacy file is "
+                "damaged or incomplete. Convert the corpus again."
+            ) from error
         for warning in survey.warnings:
             logger.warning("[%s] %s", self.name, warning)
         for label in survey.labels if labels is None else labels:
@@ -416,6 +447,7 @@ class CRFEntityRecognizer(TrainablePipe):
                 f"[{self.name}] There is no document to initialize the model with. Check that the "
                 "train corpus is not empty."
             )
+        self._steps = 0
         n_tags = len(self.tag_set)
         self.model.get_ref("output_layer").set_dim("nO", n_tags)
         self.model.get_ref("crf").set_dim("nO", n_tags)
@@ -471,12 +503,12 @@ class CRFEntityRecognizer(TrainablePipe):
         path (str | Path): The folder.
         exclude (Iterable[str]): Names of fields to leave out.
         RETURNS (CRFEntityRecognizer): The component itself.
-        RAISES: ValueError if the weights are not safetensors.
+        RAISES: ValueError naming the file that is missing, damaged or not safetensors.
         """
         deserialize: dict[str, Callable[[Path], Any]] = {
-            "cfg": lambda p: self._load_cfg(srsly.read_json(p)),
+            "cfg": _named(lambda p: self._load_cfg(srsly.read_json(p))),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
-            "model.safetensors": lambda p: from_safetensors(self.model, p.read_bytes()),
+            "model.safetensors": _named(lambda p: from_safetensors(self.model, p.read_bytes())),
         }
         util.from_disk(path, deserialize, exclude)
         return self
@@ -508,15 +540,41 @@ class CRFEntityRecognizer(TrainablePipe):
         return next((tags for tags in sets if len(tags) == n_tags), self.tag_set)
 
     def _differentiate(
-        self, loss: Tensor, potentials: Potentials, scores: Scores
+        self, loss: Tensor, potentials: Potentials, scores: Scores, docs: list[Doc]
     ) -> tuple[float, Scores]:
         value, gradient = differentiate(loss, potentials, scores)
         if not math.isfinite(value):
-            raise ValueError(Errors.E910.format(name=self.name))
+            self._stop_step(explain_loss(self.model, docs))
         return value, gradient
+
+    def _check_gradients(self) -> None:
+        problem = explain_gradients(self.model)
+        if problem is not None:
+            self._stop_step(problem)
+
+    def _stop_step(self, problem: str) -> NoReturn:
+        discard_gradients(self.model)
+        raise ValueError(
+            f"[{self.name}] Step {self._steps}: {problem} The weights are those before this step."
+        )
 
     def _use_device(self) -> None:
         use_device(self.model.ops, self.model.get_ref("crf").get_param("transitions"))
+
+
+def _named(read: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Let the errors of a reader name its file."""
+
+    def read_named(path: Path) -> None:
+        try:
+            read(path)
+        except Exception as error:
+            raise ValueError(
+                f"{path}: the file is missing or damaged, or belongs to another model ({error}). "
+                "Copy the pipeline again from where it was made, or train it again."
+            ) from error
+
+    return read_named
 
 
 def crf_pipes(nlp: Language) -> dict[str, CRFEntityRecognizer]:

@@ -33,8 +33,8 @@ def test_a_step_of_training(nlp):
     with recording() as log:
         nlp.update(examples, sgd=optimizer, drop=0.5)
     assert not log.notes, table(log.notes)
-    # And the loss of each pass.
-    assert_waits_at_most(log, TABLES + 2)
+    # And the loss of each pass, and whether all gradients are finite.
+    assert_waits_at_most(log, TABLES + 3)
 
 
 def test_a_batch_of_predictions(nlp):

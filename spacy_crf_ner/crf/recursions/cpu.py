@@ -13,16 +13,15 @@ Python threads use them at once. For the same reason, whole batches go through n
 through torch: waking up torch's threads after other work takes longer than their part of the work.
 """
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..potentials import IMPOSSIBLE, Potentials
+from .jit import jit as _jit
+from .jit import jit_inline as _jit_inline
 
 # Limit on the sum of the ranges of a token's scores and of the transitions, starts and ends. A tag
 # may be behind the best one by as many such sums as it takes steps to get from one to the other (3
@@ -34,24 +33,6 @@ FEW = 4
 TOGETHER = 8
 # A matrix product of at most this many multiplications stays in one thread.
 PRODUCT = 2**18
-
-
-def _jit(function: Callable[..., Any], inline: str = "never") -> Callable[..., Any]:
-    compiled = partial(
-        numba.njit,
-        nogil=True,
-        error_model="numpy",
-        fastmath={"contract", "nsz", "reassoc"},
-        inline=inline,
-    )
-    try:
-        return compiled(cache=True)(function)
-    except RuntimeError:
-        # Neither the package's folder nor the user's cache is writable, so each process compiles.
-        return compiled()(function)
-
-
-_jit_inline = partial(_jit, inline="always")
 
 
 class Transitions(NamedTuple):

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from ..potentials import IMPOSSIBLE, Potentials
-from .cpu import _jit, _offsets, _to_numpy
+from .cpu import _offsets, _to_numpy
+from .jit import jit as _jit
 
 
 def k_best(p: Potentials, k: int) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModel, AutoTokenizer
 
+from ..finite import LEARNING_RATE, all_finite
 from ..types import EncoderPrecision
 from .memory import Memory
 
@@ -64,10 +65,10 @@ class EncoderShim(HFShim):
         inputs (WordpieceBatch): The windows.
         RETURNS (Tensor): (windows, longest, width) float32, the last layer.
         """
+        # It stays in this mode: another thread may be predicting, and would have dropout otherwise.
         self._model.eval()
         with torch.no_grad():
             output, *_ = self._encode_all(inputs, False)
-        self._model.train()
         return output
 
     def begin_update(  # type: ignore[override]
@@ -95,6 +96,7 @@ class EncoderShim(HFShim):
         output, graph, precision = self._encode_all(inputs, True)
 
         def backprop(d_output: Tensor) -> None:
+            self._model.train()  # there may have been a prediction, and activations be recomputed
             d_output = cast(Tensor, self._grad_scaler.scale(d_output))
             before = {p: p.grad for p in self._model.parameters() if p.grad is not None}
 
@@ -121,10 +123,18 @@ class EncoderShim(HFShim):
         """Update the weights, each layer at its own learning rate.
 
         optimizer (Optimizer): The optimizer.
+        RAISES: ValueError if a gradient is not finite, before anything is updated. With float16,
+            the step is skipped instead, and the factor of the gradients lowered.
         """
+        gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
+        if self.precision != "float16" and not all_finite(gradients):
+            self._model.zero_grad()
+            raise ValueError(
+                f"TransformerModel: Step {self._steps}: a gradient of the encoder is not finite. "
+                f"{LEARNING_RATE} The weights are those before this step."
+            )
         self._steps += 1
-        parameters = list(self._model.parameters())
-        self._grad_scaler.unscale([p.grad for p in parameters if p.grad is not None])
+        self._grad_scaler.unscale(gradients)
         depths = self._depths()
         top = max(depths.values())
 
