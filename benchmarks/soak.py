@@ -24,9 +24,9 @@ from .report import machine
 
 # Every so many records, one has no text.
 BAD = 10_007
-# The Chinese characters that texts are made of, at random.
-CHARACTERS = range(0x4E00, 0x9FA5)
-LENGTHS = (5, 20)
+# The characters that texts are made of, at random: as many as Chinese texts usually have.
+CHARACTERS = range(0x4E00, 0x4E00 + 3000)
+LENGTHS = (2, 12)
 SECONDS_BETWEEN_SAMPLES = 2.0
 # Memory is shown after these shares of the documents.
 SHARES = (0.01, 0.1, 0.5, 1.0)
