@@ -12,6 +12,7 @@ from spacy.training import Example
 from spacy.training.loop import subdivide_batch
 from thinc.api import fix_random_seed
 
+from ..layers.vectors import assign_rows
 from .distributed import Ranks
 from .gradients import Gradients, trainable_pipes
 
@@ -39,7 +40,7 @@ class DataParallel:
         self._ranks = ranks
         self._accumulate_gradient = accumulate_gradient
         pipes = trainable_pipes(nlp, frozen)
-        self._names = list(pipes)
+        self._pipes = pipes
         self._gradients = Gradients(list(pipes.values()), ranks, len(pipes) + 1)
         self._gradients.copy_first()
 
@@ -69,13 +70,16 @@ class DataParallel:
         """
         numbers = self._gradients.numbers
         for batch in subdivide_batch(examples, self._accumulate_gradient):
+            for pipe in self._pipes.values():
+                # In the same order on all ranks, or a row would be another token's on each.
+                assign_rows(pipe.model, [eg.predicted for eg in batch])
             shard = batch[self._ranks.rank :: self._ranks.size]
             if shard:
                 share = len(shard) / len(batch)
                 own = self._nlp.update(shard, losses={}, **settings)
                 self._gradients.collect(share)
                 numbers[:-1] += share * numbers.new_tensor(
-                    [own.get(name, 0.0) for name in self._names]
+                    [own.get(name, 0.0) for name in self._pipes]
                 )
         text = "\n".join(eg.text for eg in examples)
         checksum = zlib.crc32(text.encode("utf8")) & CHECKSUM
@@ -87,7 +91,7 @@ class DataParallel:
                 "read the same documents in the same order. Compare the corpora of all machines, "
                 "and set the seed of readers and augmenters that have one."
             )
-        for name, loss in zip(self._names, sums):
+        for name, loss in zip(self._pipes, sums):
             losses[name] = losses.get(name, 0.0) + loss
 
 

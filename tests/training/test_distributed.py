@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 from thinc.api import PyTorchShim, PyTorchWrapper, Shim, fix_random_seed
-from two_ranks import TRAININGS, run
-from util import TRAIN, make_examples, make_trained
+from two_ranks import TRAININGS, VECTORS, run
+from util import TRAIN, make_examples, make_nlp, make_trained, small
 
 from spacy_crf_ner.training.data_parallel import DataParallel, draw_alike
 from spacy_crf_ner.training.distributed import LOST, RankLost, Ranks
@@ -118,6 +118,31 @@ def test_gradients_of_parts_of_a_batch_accumulate():
     for nlp in nlps:
         for found, gradient in zip(gradients_of(nlp), gradients_of(alone), strict=True):
             assert torch.allclose(found, gradient, **CLOSE)
+
+
+def test_each_row_is_the_same_token_on_all_ranks():
+    """`VectorsEmbed` gives tokens a row when it first sees them."""
+    model = small()["model"]
+    model["tok2vec"]["embed"] = VECTORS
+    nlps = [make_nlp(model=model) for _ in range(3)]
+    examples = make_examples(nlps[0])
+    for nlp in nlps:
+        nlp.initialize(lambda: examples)
+        weights = nlp.get_pipe("crf_ner").model.get_ref("output_layer").get_param("W")
+        weights[:] = np.linspace(-1, 1, weights.size).reshape(weights.shape)
+    alone = nlps.pop()
+    alone.update(make_examples(alone), sgd=False)
+    update_together(nlps, 5)
+    for nlp in nlps:
+        embeds = [
+            next(
+                node for node in x.get_pipe("crf_ner").model.walk() if node.name == "vectors_embed"
+            )
+            for x in (nlp, alone)
+        ]
+        assert embeds[0].attrs["index"] == embeds[1].attrs["index"]
+        assert np.allclose(*(embed.get_grad("E") for embed in embeds), **CLOSE)
+        assert embeds[1].get_grad("E").any()
 
 
 def test_ranks_begin_with_the_weights_of_rank_0():
@@ -245,7 +270,7 @@ def two(tmp_path_factory):
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert result.returncode == 0, result.stderr
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]

@@ -18,9 +18,12 @@ from spacy_crf_ner.training.distributed import Ranks, join_ranks
 from spacy_crf_ner.training.gradients import find_parameters, trainable_pipes
 from spacy_crf_ner.training.train import train
 
-# By name, whether crf_ner listens to a tok2vec, the batch size, and settings of [training].
+VECTORS = {"@architectures": "spacy_crf_ner.VectorsEmbed.v1", "width": 16, "rows": 50}
+# By name, whether crf_ner listens to a tok2vec, the batch size, and settings: of [training], or its
+# embedding.
 TRAININGS = {
     "plain": (False, 4, {}),
+    "vectors": (False, 2, {"embed": VECTORS}),
     "listener": (True, 4, {}),
     "accumulated": (False, 5, {"accumulate_gradient": 2}),
     "small batches": (False, 1, {}),
@@ -37,10 +40,11 @@ def make_config(folder: Path, tok2vec: bool, size: int, settings: dict) -> Confi
     corpus = str(folder / "train.spacy")
     config = nlp.config.copy()
     config["paths"].update(train=corpus, dev=corpus)
-    if not tok2vec:
-        config["components"]["crf_ner"]["model"]["tok2vec"]["embed"]["feature_dropout"] = 0.0
     changed = {"seed": 3, "dropout": 0.0, "eval_frequency": 1, "max_steps": 12, **settings}
-    rate = changed.pop("learn_rate", 0.01)
+    rate, embed = changed.pop("learn_rate", 0.01), changed.pop("embed", None)
+    if not tok2vec:
+        layers = config["components"]["crf_ner"]["model"]["tok2vec"]
+        layers["embed"] = embed or {**layers["embed"], "feature_dropout": 0.0}
     config["training"].update(changed)
     config["training"]["optimizer"]["learn_rate"] = rate
     config["training"]["batcher"] = {"@batchers": "spacy.batch_by_sequence.v1", "size": size}
