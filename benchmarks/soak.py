@@ -15,8 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
+import spacy
 import torch
 import typer
+from spacy.language import Language
+from spacy.training import Example
+from thinc.api import Config, fix_random_seed
 from tqdm import tqdm
 from wasabi import msg
 
@@ -30,6 +34,25 @@ LENGTHS = (2, 12)
 SECONDS_BETWEEN_SAMPLES = 2.0
 # Memory is shown after these shares of the documents.
 SHARES = (0.01, 0.1, 0.5, 1.0)
+
+# A network so small that the rest of the program takes most of the time.
+SMALL = """
+[model]
+@architectures = "spacy_crf_ner.CRFTagger.v2"
+
+[model.tok2vec]
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy_crf_ner.FeatureEmbed.v1"
+features = ["NORM"]
+widths = [16]
+rows = [5000]
+
+[model.tok2vec.encode]
+@architectures = "spacy_crf_ner.BiLSTMEncoder.v1"
+width = 16
+"""
 
 app = typer.Typer(add_completion=False)
 
@@ -54,7 +77,9 @@ class Run:
 
 @app.command()
 def main(
-    model: Annotated[str, typer.Argument(help="Name or path of a trained pipeline")],
+    model: Annotated[
+        str | None, typer.Argument(help="Name or path of a trained pipeline; else a small one")
+    ] = None,
     documents: Annotated[int, typer.Option(min=1, help="Number of records")] = 1_000_000,
     kill_every: Annotated[
         float, typer.Option(help="Kill the command after so many seconds on average; 0: never")
@@ -68,6 +93,9 @@ def main(
     again; and compare what it wrote with what it was given."""
     with TemporaryDirectory() as name:
         folder = Path(name)
+        if model is None:
+            model = str(folder / "model")
+            make_pipeline(seed).to_disk(model)
         with (folder / "in.jsonl").open("w", encoding="utf-8") as file:
             for i in tqdm(range(documents), desc="writing", unit_scale=True, disable=None):
                 file.write(json.dumps(make_record(i, seed), ensure_ascii=False) + "\n")
@@ -99,6 +127,27 @@ def main(
     )
     if found["lost"] or found["doubled"] or found["wrong"]:
         raise typer.Exit(1)
+
+
+def make_pipeline(seed: int) -> Language:
+    """Train a small pipeline, in which every tenth character is an entity.
+
+    seed (int): The random seed.
+    RETURNS (Language): The pipeline.
+    """
+    fix_random_seed(seed)
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("crf_ner", config=Config().from_str(SMALL))
+    examples = []
+    for i in range(500):
+        doc = nlp.make_doc(make_record(i, seed)["text"])
+        ents = [(t.idx, t.idx + 1, "TENTH") for t in doc if not ord(t.text) % 10]
+        examples.append(Example.from_dict(doc, {"entities": ents}))
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.01
+    for _ in range(30):
+        nlp.update(examples, sgd=optimizer)
+    return nlp
 
 
 def make_record(i: int, seed: int) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from spacy_crf_ner.formats.catalogue import FORMATS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # What needs no check, because it is no part of this project.
-PLAIN = ("cp", "curl", "cut", "docker", "mkdir", "nvidia-smi", "tar")
+PLAIN = ("cp", "curl", "cut", "docker", "head", "mkdir", "nvidia-smi", "tar")
 SETTING = re.compile(r"(components|corpora|initialize|nlp|paths|system|training)(\.[\w*@]+)+")
 
 
@@ -278,6 +278,8 @@ def check_command(words: list[str], complete: bool = True) -> None:
         assert all((ROOT / path).exists() for path in args), words
     elif program == "python":
         check_python(args, complete)
+    elif program == "torchrun":
+        check_python(args[args.index("-m") :], complete)
     else:
         assert program in PLAIN, f"{words}: what is {program}?"
 

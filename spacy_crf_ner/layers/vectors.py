@@ -20,6 +20,7 @@ from .shared import Shared
 
 # The row of the learned vector for tokens that do not occur in training.
 UNKNOWN = 0
+NAME = "vectors_embed"
 
 
 class PretrainedVectors(Shared):
@@ -151,7 +152,7 @@ def VectorsEmbed(
             f"VectorsEmbed: token_dropout must be at least 0 and below 1, got {token_dropout}."
         )
     return Model(
-        "vectors_embed",
+        NAME,
         _forward,
         init=_init,
         dims={"nO": None, "nV": rows + 1},
@@ -165,6 +166,19 @@ def VectorsEmbed(
             "has_vectors": False,
         },
     )
+
+
+def assign_rows(model: Model, docs: Sequence[Doc]) -> None:
+    """Give the tokens of documents a learned vector each in all layers `VectorsEmbed` of a network,
+    as training on them does.
+
+    model (Model): The network.
+    docs (Sequence[Doc]): The documents.
+    """
+    for node in model.walk():
+        if node.name == NAME:
+            tokens = np.unique(np.concatenate([doc.to_array("ORTH") for doc in docs]))
+            _rows(node.attrs["index"], tokens.tolist(), node.get_dim("nV"))
 
 
 def _init(model: Model, X: list[Doc] | None = None, Y: list[Floats2d] | None = None) -> None:

@@ -1,0 +1,146 @@
+"""Training of a pipeline, by one process or several."""
+
+import random
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO, Any, cast
+
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.training.loop import (
+    DIR_MODEL_BEST,
+    DIR_MODEL_LAST,
+    clean_output_dir,
+    create_before_to_disk_callback,
+    create_evaluation_callback,
+    create_train_batches,
+    train_while_improving,
+    update_meta,
+)
+from spacy.util import registry, resolve_dot_names
+from thinc.api import fix_random_seed
+from wasabi import Printer
+
+from .data_parallel import DataParallel, draw_alike
+from .distributed import Ranks
+
+Evaluate = Callable[[], tuple[float, dict[str, Any]]]
+# A batch, what is known about the step, and whether it is the best; None without an evaluation.
+Step = tuple[Any, dict[str, Any], bool | None]
+
+
+def train(
+    nlp: Language,
+    output: Path | None = None,
+    *,
+    ranks: Ranks,
+    stdout: IO = sys.stdout,
+    stderr: IO = sys.stderr,
+) -> None:
+    """Train a pipeline as `spacy.training.loop.train` does, and share the work among all ranks.
+
+    nlp (Language): The pipeline, initialized, the same on all ranks.
+    output (Path | None): The folder for the pipelines model-best and model-last, which rank 0
+        writes. None not to save any.
+    ranks (Ranks): All ranks.
+    stdout (IO): Where rank 0 writes what the config's logger says.
+    stderr (IO): Where rank 0 shows progress.
+    RAISES: ValueError if the pipeline cannot be trained by several ranks, or if they do not have
+        the same data; RankLost if a rank has ended.
+    """
+    config = nlp.config.interpolate()
+    seed = config["training"]["seed"]
+    if seed is None and ranks.size > 1:
+        seed = int(ranks.of_first(random.getrandbits(31)))
+    if seed is not None:
+        fix_random_seed(seed)
+    settings = registry.resolve(config["training"], schema=ConfigSchemaTraining)
+    names = [settings["train_corpus"], settings["dev_corpus"]]
+    train_corpus, dev_corpus = resolve_dot_names(config, names)
+    frozen = settings["frozen_components"]
+    accumulate_gradient = settings["accumulate_gradient"]
+    batches = create_train_batches(nlp, train_corpus, settings["batcher"], settings["max_epochs"])
+    learner: Language | DataParallel = nlp
+    if ranks.size > 1:
+        learner = DataParallel(nlp, ranks, frozen=frozen, accumulate_gradient=accumulate_gradient)
+        accumulate_gradient = 1  # the learner does it
+        batches = draw_alike(batches, seed, ranks)
+    evaluate = create_evaluation_callback(nlp, dev_corpus, settings["score_weights"])
+    before_update = settings["before_update"]
+    steps = train_while_improving(
+        cast(Language, learner),
+        settings["optimizer"],
+        batches,
+        _evaluate_on_first(evaluate, ranks),
+        dropout=settings["dropout"],
+        accumulate_gradient=accumulate_gradient,
+        patience=settings["patience"],
+        max_steps=settings["max_steps"],
+        eval_frequency=settings["eval_frequency"],
+        exclude=frozen,
+        annotating_components=settings["annotating_components"],
+        before_update=before_update and (lambda _, info: before_update(nlp, info)),
+    )
+    if ranks.rank == 0:
+        _log_and_save(nlp, steps, settings, output, stdout, stderr)
+    else:
+        for _ in steps:
+            pass
+
+
+def _evaluate_on_first(evaluate: Evaluate, ranks: Ranks) -> Evaluate:
+    """Let rank 0 evaluate. All ranks learn the score, which decides when training ends."""
+
+    def evaluate_on_first() -> tuple[float, dict[str, Any]]:
+        score, scores = evaluate() if ranks.rank == 0 else (0.0, {})
+        return ranks.of_first(score), scores
+
+    return evaluate_on_first
+
+
+def _log_and_save(
+    nlp: Language,
+    steps: Iterable[Step],
+    settings: dict[str, Any],
+    output: Path | None,
+    stdout: IO,
+    stderr: IO,
+) -> None:
+    """Take the steps, with the output and the files of `spacy.training.loop.train`."""
+    frozen, annotating = settings["frozen_components"], settings["annotating_components"]
+    msg = Printer(no_print=True)
+    clean_output_dir(output)
+    stdout.write(msg.info(f"Pipeline: {nlp.pipe_names}") + "\n")
+    if frozen:
+        stdout.write(msg.info(f"Frozen components: {frozen}") + "\n")
+    if annotating:
+        stdout.write(msg.info(f"Set annotations on update for: {annotating}") + "\n")
+    stdout.write(msg.info(f"Initial learn rate: {settings['optimizer'].learn_rate}") + "\n")
+    with nlp.select_pipes(disable=frozen):
+        log_step, finish_log = settings["logger"](nlp, stdout, stderr)
+    try:
+        for _, info, is_best in steps:
+            if is_best is not None:
+                with nlp.select_pipes(disable=frozen):
+                    update_meta(settings, nlp, info)
+                if output is not None:
+                    _save(nlp, settings, output, is_best)
+                    info["output_path"] = str(output / DIR_MODEL_LAST)
+            log_step(None if is_best is None else info)
+    finally:
+        finish_log()
+        if output is not None:
+            _save(nlp, settings, output, False)
+    if output is not None:
+        stdout.write(msg.good("Saved pipeline to output directory", output / DIR_MODEL_LAST) + "\n")
+
+
+def _save(nlp: Language, settings: dict[str, Any], output: Path, is_best: bool) -> None:
+    before_to_disk = create_before_to_disk_callback(settings["before_to_disk"])
+    with nlp.use_params(settings["optimizer"].averages):
+        before_to_disk(nlp).to_disk(output / DIR_MODEL_LAST)
+    if is_best:
+        shutil.rmtree(output / DIR_MODEL_BEST, ignore_errors=True)
+        shutil.copytree(output / DIR_MODEL_LAST, output / DIR_MODEL_BEST)
