@@ -25,12 +25,9 @@ def load(folder, monkeypatch):
     return spacy.load(package_in(folder))
 
 
-def test_there_is_a_package_of_each_version():
-    """And of the next one, so that the tests notice when files change."""
+def test_there_is_a_package_of_the_first_version_and_of_this():
     major, minor = Version(version("spacy-crf-ner")).release[:2]
-    assert [folder.name for folder in FOLDERS] == [
-        f"pipeline-{major}.{i}" for i in range(1, minor + 1)
-    ]
+    assert {"pipeline-0.1", f"pipeline-{major}.{minor}"} <= {folder.name for folder in FOLDERS}
 
 
 @allow_old
@@ -55,6 +52,7 @@ def test_it_can_be_trained_on_and_saved(folder, monkeypatch, tmp_path):
         assert ours.to_json() == theirs.to_json()
 
 
+@allow_old
 @each_version
 def test_it_requires_the_minor_version_that_wrote_it(folder, monkeypatch):
     """`spacy package` adds this, so pip takes a newer one for incompatible, although it is not."""

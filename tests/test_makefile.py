@@ -131,8 +131,8 @@ def test_settings_of_the_small_pipelines_are_those_of_the_configs():
 
 @pytest.mark.parametrize("which", ["lowest", "newest"])
 def test_the_lowest_and_the_newest_releases_are_tested_alike(which):
-    commands = commands_of(target=f"test-{which}")
-    assert f"python3 -m venv --clear none-{which}\n" in commands
+    commands = commands_of("PYTHON=python3.12", target=f"test-{which}")
+    assert f"python3.12 -m venv --clear none-{which}\n" in commands
     assert f"install --progress-bar on -c none-{which}/pins.txt -e" in commands
     assert commands.endswith(f'none-{which}/bin/python -m pytest -q -m "not slow"\n')
     assert ("sed" in commands) == (which == "lowest")
