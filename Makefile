@@ -59,7 +59,7 @@ en_crf_ner_conll en_crf_ner_conll_sm: CORPUS = conll2003
 # Half the width of the encoder, and no adversarial training.
 SMALL := --components.crf_ner.model.tok2vec.encode.width 192 --components.crf_ner.adversarial_epsilon 0
 
-.PHONY: env run release doctor test test-slow test-deployment coverage docs clean $(PRETRAINED)
+.PHONY: env run release doctor test test-slow test-lowest test-newest test-deployment coverage docs clean $(PRETRAINED)
 
 env: $(INSTALLED)
 
@@ -127,6 +127,21 @@ test: env
 
 test-slow: env
 	$(BIN)/python -m pytest -q -m slow
+
+# The quick tests with the lowest and with the newest releases that pyproject.toml allows, each in a new
+# environment. The lowest are pins, so that one which cannot be installed is an error. TORCH_CPU is what
+# pip needs to install torch's CPU build, which it does first: see .github/workflows/versions.yml.
+test-lowest: PINS = sed -nE 's/^ *"([a-zA-Z_-]+)(\[[a-z]+\])?>=([0-9.]+).*/\1==\3/p' pyproject.toml
+test-newest: PINS = true
+test-lowest test-newest: FOLDER = $(VENV)-$(@:test-%=%)
+test-lowest test-newest: INSTALL = $(FOLDER)/bin/python -m pip install --progress-bar on -c $(FOLDER)/pins.txt
+test-lowest test-newest:
+	$(PYTHON) -m venv --clear $(FOLDER)
+	$(FOLDER)/bin/python -m pip install --quiet --upgrade pip
+	$(PINS) > $(FOLDER)/pins.txt
+	$(if $(TORCH_CPU),$(INSTALL) $(TORCH_CPU))
+	$(INSTALL) -e ".[dev]"
+	$(FOLDER)/bin/python -m pytest -q -m "not slow"
 
 # The recipes of docs/deployment.md. Spark needs Java 17 or newer.
 test-deployment: $(INSTALLED_DEPLOYMENT)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import srsly
+from packaging.requirements import Requirement
 from spacy.util import load_config, walk_dict
 
 ROOT = Path(__file__).resolve().parents[1]
+REQUIRED = ("dependencies", "dev")
 SIZE, RATE = "--training.batcher.size", "--training.optimizer.learn_rate.initial_rate"
 
 
@@ -125,3 +127,33 @@ def test_settings_of_the_small_pipelines_are_those_of_the_configs():
         width, epsilon = (values[name] for name in settings[::2])
         assert int(settings[1]) == width / 2
         assert epsilon > float(settings[3]) == 0
+
+
+@pytest.mark.parametrize("which", ["lowest", "newest"])
+def test_the_lowest_and_the_newest_releases_are_tested_alike(which):
+    commands = commands_of("PYTHON=python3.12", target=f"test-{which}")
+    assert f"python3.12 -m venv --clear none-{which}\n" in commands
+    assert f"install --progress-bar on -c none-{which}/pins.txt -e" in commands
+    assert commands.endswith(f'none-{which}/bin/python -m pytest -q -m "not slow"\n')
+    assert ("sed" in commands) == (which == "lowest")
+    # torch's CPU build comes first, where the variable says how to get it.
+    commands = commands_of("TORCH_CPU=--no-deps torch", target=f"test-{which}")
+    assert commands.index("pins.txt --no-deps torch\n") < commands.index('-e ".[dev]"')
+
+
+def test_the_lowest_releases_are_the_lower_bounds():
+    """Of all that an environment for development requires."""
+    (command,) = re.findall(r"^sed .*(?= >)", commands_of(target="test-lowest"), re.MULTILINE)
+    pins = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf8")
+    lists = [re.search(rf"^{name} = \[\n(.*?)^\]", text, re.M | re.S)[1] for name in REQUIRED]
+    lines = re.findall(r'^    "(.*)"', "".join(lists), re.M)
+    requirements = [Requirement(line) for line in lines]
+    assert len(requirements) > 20
+    for requirement in requirements:
+        (lowest,) = (s.version for s in requirement.specifier if s.operator == ">=")
+        assert f"{requirement.name}=={lowest}" in pins
+    # And no two for the same.
+    assert len({pin.split("==")[0] for pin in pins}) == len(set(pins))

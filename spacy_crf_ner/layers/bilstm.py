@@ -215,7 +215,7 @@ def no_tf32() -> Iterator[None]:
     settings: Any = torch.backends.cudnn
     name: str = "allow_tf32"
     value: bool | str = False
-    if hasattr(settings.rnn, "fp32_precision"):
+    if hasattr(getattr(settings, "rnn", None), "fp32_precision"):
         settings, name, value = settings.rnn, "fp32_precision", "ieee"
     with TF32_LOCK:
         before = getattr(settings, name)

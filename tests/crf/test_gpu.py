@@ -16,7 +16,11 @@ pytest.importorskip("triton")
 from spacy_crf_ner.crf.recursions import gpu  # noqa: E402
 
 # The interpreter's numpy minds the log of 0, which is right for the lanes of the padding.
-pytestmark = pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+# That of Triton 3.2 makes numbers of arrays, which numpy deprecates.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:divide by zero:RuntimeWarning",
+    "ignore:Conversion of an array with ndim > 0:DeprecationWarning",
+)
 
 
 def slow(value):

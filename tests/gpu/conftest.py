@@ -9,7 +9,7 @@ import torch
 
 if not emulated_cuda.HAS_GPU:
     emulated_cuda.install()
-elif hasattr(torch.backends.cudnn.rnn, "fp32_precision"):
+elif hasattr(getattr(torch.backends.cudnn, "rnn", None), "fp32_precision"):
     # As precise as the CPU, which results are compared with. torch 2.9 renamed the setting.
     torch.backends.cudnn.rnn.fp32_precision = "ieee"
 else:

@@ -1,5 +1,9 @@
 """Training with the project's configs, as small and short as can be."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -25,6 +29,14 @@ SENTENCES = {
         ("Jean left Paris.", [(0, 4, "PER"), (10, 15, "LOC")]),
     ],
 }
+# Of a process of its own, in which there is no GPU and no emulation of one.
+WITHOUT_GPU = """
+import json, sys, spacy
+from thinc.api import get_current_ops
+assert get_current_ops().name == "numpy"
+docs = spacy.load(sys.argv[1]).pipe(json.loads(sys.argv[2]))
+print(json.dumps([[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs]))
+"""
 # What sizes are set to, wherever they are in a config.
 SMALL = {"depth": 2, "rows": 50, "width": 16, "widths": 8}
 
@@ -91,6 +103,21 @@ def entities_in(docs: Sequence[Doc]) -> list[list[tuple[int, int, str]]]:
     RETURNS (List[List[Tuple[int, int, str]]]): For each document (start, end, label).
     """
     return [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs]
+
+
+def entities_without_gpu(path: Path, texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
+    """The entities that a pipeline finds in another process, which has no GPU.
+
+    path (Path): The pipeline.
+    texts (Sequence[str]): The texts.
+    RETURNS (List[List[Tuple[int, int, str]]]): For each text (start, end, label).
+    """
+    command = [sys.executable, "-c", WITHOUT_GPU, str(path), json.dumps(texts)]
+    # A real GPU is hidden.
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    return [[tuple(ent) for ent in ents] for ents in json.loads(result.stdout)]
 
 
 def confidences_in(docs: Sequence[Doc]) -> list[float]:

@@ -1,15 +1,12 @@
 """`crf_ner` says and learns the same on a GPU as on the CPU."""
 
-import json
-import subprocess
-import sys
 from threading import Thread
 
 import pytest
 import spacy
 import torch
 from numpy.testing import assert_allclose
-from small_training import confidences_in, entities_in, small_config
+from small_training import confidences_in, entities_in, entities_without_gpu, small_config
 from spacy.tokens import Span, SpanGroup
 from spacy.training import Example
 from thinc.api import fix_random_seed, get_current_ops, to_numpy, use_ops
@@ -19,14 +16,6 @@ from util import TEXTS, fit, make_examples, make_nlp, small
 from spacy_crf_ner.distillation.student import distilled_corpus, prepare_student
 from spacy_crf_ner.evaluation.calibration import fit_temperature
 from spacy_crf_ner.pipeline.soft_targets import read_soft_targets
-
-WITHOUT_GPU = """
-import json, sys, spacy
-from thinc.api import get_current_ops
-assert get_current_ops().name == "numpy"
-docs = spacy.load(sys.argv[1]).pipe(json.loads(sys.argv[2]))
-print(json.dumps([[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -130,11 +119,7 @@ def test_cupy_takes_its_memory_from_torch(monkeypatch):
 def test_another_process_that_has_no_gpu(folder, tmp_path):
     nlp = load(folder)
     nlp.to_disk(tmp_path)
-    command = [sys.executable, "-c", WITHOUT_GPU, str(tmp_path), json.dumps(TEXTS)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    found = [[tuple(ent) for ent in ents] for ents in json.loads(result.stdout)]
-    assert found == entities_in(nlp.pipe(TEXTS))
+    assert entities_without_gpu(tmp_path, TEXTS) == entities_in(nlp.pipe(TEXTS))
 
 
 def partly_known(examples):

@@ -104,7 +104,7 @@ def test_weights_lie_together_as_cudnn_wants_them(monkeypatch):
 def test_tf32_is_off_while_predicting_and_as_it_was_afterwards():
     # The setting of torch 2.9 and newer, or the one before.
     settings, name = torch.backends.cudnn, "allow_tf32"
-    if hasattr(settings.rnn, "fp32_precision"):
+    if hasattr(getattr(settings, "rnn", None), "fp32_precision"):
         settings, name = settings.rnn, "fp32_precision"
     before = getattr(settings, name)
     with bilstm.no_tf32():
