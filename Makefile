@@ -143,7 +143,7 @@ test-lowest test-newest:
 	$(INSTALL) -e ".[dev]"
 	$(FOLDER)/bin/python -m pytest -q -m "not slow"
 
-# The recipes of docs/deployment.md. Spark needs Java 17 or newer.
+# The recipes of docs/deployment.md, and Ray. Spark needs Java 17 or newer.
 test-deployment: $(INSTALLED_DEPLOYMENT)
 	$(BIN)/python -m pytest -q tests/deployment
 
