@@ -109,7 +109,10 @@ def _names_in(feature: Any) -> list[str]:
         return _names_in(feature[0])
     if not isinstance(feature, dict):
         return []
-    return list(feature["names"]) if "names" in feature else _names_in(feature.get("feature"))
+    names = feature.get("names")
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return names
+    return _names_in(feature.get("feature"))
 
 
 def _name(source: Source, line: int, column: str, tag: Any, names: list[str]) -> str:

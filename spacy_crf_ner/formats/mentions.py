@@ -45,12 +45,14 @@ def check_mentions(
     RETURNS (list[Span]): The spans, end exclusive.
     RAISES: CorpusError if offsets are out of range, or if a mention differs from the text there.
     """
-    mentions = list(mentions)
+    spans: list[Span] = []
     for mention in mentions:
         problem = _find_problem(text, mention, shape, inclusive)
         if problem:
             raise CorpusError(problem, source.path, line)
-    return [(start, end + inclusive, label) for start, end, label, _ in mentions]
+        start, end, label, _ = mention
+        spans.append((start, end + inclusive, label))
+    return spans
 
 
 def leave_out(source: Source, entry: dict[str, Any], layers: dict[str, str]) -> None:

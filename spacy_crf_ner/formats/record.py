@@ -171,7 +171,8 @@ def without_overlaps(record: Record) -> Iterator[Span]:
     owners: list[Span | None] = [None] * len(record.text)
     for span in sorted(record.spans or [], key=lambda span: (span[0] - span[1], span[0])):
         start, end, _ = span
-        rival = next(filter(None, owners[start:end]), None)
+        # A rival is at least as long, so it has the first token or the last.
+        rival = owners[start] or owners[end - 1]
         if rival is None:
             owners[start:end] = [span] * (end - start)
             yield span
