@@ -24,6 +24,8 @@ EMPTY_TEXT = "skipped: document with an empty text"
 REJECTED = "skipped: document that the annotator rejected"
 SECOND_ANNOTATION = "skipped: further annotation of the same document"
 _SKIPPED = "skipped: "
+# How much of a mention notes show, in characters or tokens.
+SHOWN = 100
 
 
 class Note(NamedTuple):
@@ -135,9 +137,11 @@ class Record:
     def show(self, span: Span) -> str:
         """Write a span for a reader, e.g. "'北京' [0, 2) LOC"."""
         start, end, label = span
-        mention = self.text[start:end]
+        # A mention may be as long as the text, and there may be as many of them.
+        mention = self.text[start : min(end, start + SHOWN)]
         mention = mention if isinstance(mention, str) else " ".join(mention)
-        return f"{mention!r} [{start}, {end}) {label}"
+        more = "…" if end > start + SHOWN else ""
+        return f"{mention!r}{more} [{start}, {end}) {label}"
 
 
 def clean_spans(record: Record) -> None:

@@ -29,7 +29,7 @@ from .annotations import at_least, without_kept, write_confidences, write_ents, 
 from .constraints import allowed_tags, constrain
 from .decoding import Decoding, Entity, alternatives, find_entities, probable_spans
 from .gold import gold_examples, incorrect_spans, survey_gold
-from .loading import check_cfg, check_tags, read_file, read_message
+from .loading import check_tags, read_cfg, read_file, read_message
 from .loss import batch_loss
 from .potentials import differentiate, to_potentials
 from .serialize import LoadedLayer, check_storable, read_safetensors, to_safetensors
@@ -446,7 +446,7 @@ class CRFEntityRecognizer(TrainablePipe):
         RAISES: ValueError for a damaged payload. Then the component stays as it was.
         """
         readers: dict[str, Callable[[Any], Any]] = {
-            "cfg": lambda b: check_cfg(srsly.json_loads(b)),
+            "cfg": read_cfg,
             "model": lambda b: read_safetensors(self.model, b),
             "vocab": lambda b: self.vocab.from_bytes(b, exclude=exclude),
         }
@@ -478,7 +478,7 @@ class CRFEntityRecognizer(TrainablePipe):
         RAISES: ValueError for a damaged file. Then the component stays as it was.
         """
         readers: dict[str, Callable[[Path], Any]] = {
-            "cfg": lambda p: check_cfg(srsly.read_json(p)),
+            "cfg": lambda p: read_cfg(p.read_bytes()),
             "model.safetensors": lambda p: read_safetensors(self.model, p.read_bytes()),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
         }

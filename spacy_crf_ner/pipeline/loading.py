@@ -52,13 +52,17 @@ def read_file(path: Path, read: Callable[[Path], Read]) -> Read:
         raise ValueError(f"{path}: {error}") from error
 
 
-def check_cfg(cfg: Any) -> dict[str, Any]:
-    """Check the settings that are saved with the weights.
+def read_cfg(data: bytes | str) -> dict[str, Any]:
+    """Read the settings that are saved with the weights, and check them.
 
-    cfg (Any): The settings in the file.
+    data (bytes | str): JSON.
     RETURNS (dict[str, Any]): The settings.
     RAISES: ValueError if one is not as it should be.
     """
+    try:
+        cfg = srsly.json_loads(data)
+    except ValueError as error:
+        raise damaged("The file cfg", error, "JSON") from error
     if not isinstance(cfg, dict):
         raise damaged("The file cfg", type(cfg).__name__, "a table")
     labels = cfg.get("labels", [])

@@ -21,6 +21,7 @@ from thinc.api import Model, Ops, PyTorchShim
 from torch import Tensor
 
 from .checks import (
+    FIX,
     check_attrs,
     check_dims,
     check_parameters,
@@ -28,6 +29,7 @@ from .checks import (
     damaged,
     has_known_shapes,
 )
+from .widths import check_widths
 
 STRUCTURE, ATTRS = "structure", "attrs"
 
@@ -120,6 +122,7 @@ def read_safetensors(model: Model, data: bytes) -> list[LoadedLayer]:
     for i, node in enumerate(layers):
         _check_refs(names[i], layers, node, nodes[i])
         loaded.append(_read_layer(names[i], node, nodes[i], of_layer[i], old_attrs[i], initialized))
+    check_widths(model, {layer.node.id: layer.dims for layer in loaded})
     return loaded
 
 
@@ -155,7 +158,7 @@ def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ) as error:
         raise ValueError(
             "Refused to load weights that are not a safetensors payload of crf_ner "
-            f"({error!r:.200}). Was the model written by this component?"
+            f"({error!r:.200}). Was the model written by this component? {FIX}."
         ) from error
 
 

@@ -49,7 +49,7 @@ width = 12
 """
 
 
-def make_pipeline(steps=25):
+def make_pipeline(steps=12):
     """A trained pipeline with confidences."""
     fix_random_seed(0)
     nlp = spacy.blank("zh")

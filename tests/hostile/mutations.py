@@ -1,7 +1,7 @@
 """Damage for files and payloads: of their bytes, and of what the bytes mean.
 
-Each function takes a `random.Random`, so that a seed is an example: `pytest tests/hostile` tries the
-same ones each time, and `FUZZ_EXAMPLES=100000 pytest tests/hostile` tries that many of each kind.
+Each function takes a `random.Random`, so that a seed is an example. `pytest tests/hostile` tries
+the same ones each time, and `FUZZ_EXAMPLES=100000 pytest tests/hostile` that many of each kind.
 """
 
 import copy
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-FEW = 20
+FEW = 10
 MANY = max(FEW + 1, int(os.environ.get("FUZZ_EXAMPLES", 400)))
 # The examples of a test: a few always, more with the slow tests.
 SEEDS = [
@@ -20,11 +20,41 @@ SEEDS = [
 ]
 # Values that programs stumble over.
 VALUES = [
-    *(None, True, False, 0, -1, 1, 2, 10**6, 2**31, 2**63, 2**70, -(2**31), 10**12, 0.5, 1e300, -0.0),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        2,
+        10**6,
+        2**31,
+        2**63,
+        2**70,
+        -(2**31),
+        10**12,
+        0.5,
+        1e300,
+        -0.0,
+    ),
     *(float("nan"), float("inf"), "", "x", "O", "B-PER", "\0", "\ud800", "\u202e京", "a\u0301"),
     *("../../x", "-1", "1e9", [], [[]], [0], {}, {"": {}}, {"text": "x"}, b"", b"\x80\x04."),
 ]
-BYTES = [b"\0", b"\xff", b"\n", b"\r", b"\t", b'"', b"{", b"]", b"-", b"9", b"\xef\xbb\xbf", b"\x85"]
+BYTES = [
+    b"\0",
+    b"\xff",
+    b"\n",
+    b"\r",
+    b"\t",
+    b'"',
+    b"{",
+    b"]",
+    b"-",
+    b"9",
+    b"\xef\xbb\xbf",
+    b"\x85",
+]
 
 
 def damage_bytes(random, data, others=()):
@@ -115,7 +145,9 @@ def damage_tensors(random, tensors):
         tensors[name] = tensor[None].contiguous()
     elif kind == 7 and tensor.numel():
         flat = tensor.flatten().clone()
-        worst = [float("nan"), float("inf"), 3e38, -3e38, 1e-45] if flat.is_floating_point() else [255]
+        worst = (
+            [float("nan"), float("inf"), 3e38, -3e38, 1e-45] if flat.is_floating_point() else [255]
+        )
         flat[random.randrange(flat.numel())] = random.choice(worst)
         tensors[name] = flat.view(tensor.shape)
     else:

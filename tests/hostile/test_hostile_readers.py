@@ -3,6 +3,8 @@
 import json
 import signal
 import warnings
+from contextlib import suppress
+from itertools import islice
 from random import Random
 
 import pytest
@@ -12,6 +14,7 @@ from mutations import SEEDS, damage_bytes, damage_tree
 from spacy_crf_ner.formats.catalogue import FORMATS
 from spacy_crf_ner.formats.corpus import read_corpus
 from spacy_crf_ner.formats.find import find_files
+from spacy_crf_ner.formats.record import BLANK_TOKEN
 from spacy_crf_ner.formats.write import write_files
 from spacy_crf_ner.util import CorpusError
 
@@ -63,8 +66,7 @@ def read(folder, files, format=None):
     signal.alarm(SECONDS)
     try:
         corpus = read_corpus(find_files([folder], "all").sets, NLP, format=format)
-    except CorpusError as error:
-        assert str(folder) in str(error)
+    except CorpusError:
         return None
     finally:
         signal.alarm(0)
@@ -76,7 +78,6 @@ def read(folder, files, format=None):
             assert label
         for start, end in record.unknown:
             assert 0 <= start <= end <= len(record.text)
-        assert [str(note) for note in record.notes] is not None
         for ent in doc.ents:
             assert 0 <= ent.start_char < ent.end_char <= len(doc.text)
             ent.text.encode("utf8")
@@ -125,3 +126,134 @@ def test_whole_files_are_read(name, written, tmp_path):
     corpus = read(tmp_path, written[name])
     ents = [ent.label_ for doc in corpus.sets["all"].docs for ent in doc.ents]
     assert ents == ["PER", "LOC", "PER", "A-B"]
+
+
+# Tables
+
+
+@pytest.fixture(scope="module")
+def tables():
+    pyarrow = pytest.importorskip("pyarrow", reason="needs the extra 'parquet'")
+    from pyarrow import ipc, parquet
+
+    names = {"names": ["O", "B-PER"], "_type": "ClassLabel"}
+    features = {"ner_tags": {"feature": names, "_type": "Sequence"}}
+    rows = {"tokens": [["王", "在"], ["a"]], "ner_tags": [[1, 0], [0]]}
+    table = pyarrow.table(rows).replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})}
+    )
+    stream, file = pyarrow.BufferOutputStream(), pyarrow.BufferOutputStream()
+    with ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    parquet.write_table(table, file)
+    return {
+        "a.arrow": stream.getvalue().to_pybytes(),
+        "a.parquet": file.getvalue().to_pybytes(),
+    }
+
+
+@pytest.mark.parametrize("seeds", SEEDS)
+@pytest.mark.parametrize("name", ["a.arrow", "a.parquet"])
+def test_damaged_tables_are_refused_or_read(name, seeds, tables, tmp_path):
+    assert read(tmp_path, {name: tables[name]})
+    for seed in seeds:
+        random = Random(f"{name} {seed}")
+        read(tmp_path, {name: damage_bytes(random, tables[name], [*tables.values()])})
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{", '{"info": 1}', '{"features": [1]}', '{"features": 1}']
+)
+def test_features_that_are_none(content, tmp_path):
+    row = json.dumps({"tokens": ["a", "b"], "ner_tags": ["O", "B-X"]})
+    files = {"a.jsonl": row.encode(), "dataset_info.json": content.encode()}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    try:
+        sets = read_corpus({"all": [tmp_path / "a.jsonl"]}, NLP).sets
+    except CorpusError:
+        assert content in ("[]", "{")
+    else:
+        assert len(sets["all"].docs) == 1
+
+
+@pytest.mark.parametrize("state", [{"_data_files": [{}]}, {"_data_files": 1}, {"_data_files": [1]}])
+def test_a_folder_that_does_not_name_its_files(state, tables, tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "a.arrow").write_bytes(tables["a.arrow"])
+    (folder / "dataset_info.json").write_text("{}")
+    (folder / "state.json").write_text(json.dumps(state))
+    with pytest.raises(CorpusError, match="name the files"):
+        read_corpus({"all": [folder]}, NLP)
+
+
+# What was found
+
+
+def test_a_layer_of_webanno_without_a_name(tmp_path):
+    text = "#FORMAT=WebAnno TSV 3.3\n#T_SP=\n\n#Text=a\n1-1\t0-1\ta\t_\t\n"
+    with pytest.raises(CorpusError, match="which layer"):
+        read_corpus({"all": [write_text(tmp_path / "a.tsv", text)]}, NLP)
+
+
+@pytest.mark.parametrize("offsets", [[(0, 2), (2, 2)], [(0, 0), (0, 2)], [(0, 2), (0, 2)]])
+def test_empty_and_repeated_tokens_of_spacys_json(offsets, tmp_path):
+    tokens = [{"id": i, "start": start, "end": end} for i, (start, end) in enumerate(offsets)]
+    text = json.dumps({"text": "ab", "ents": [], "tokens": tokens})
+    (doc,) = read_corpus({"all": [write_text(tmp_path / "a.jsonl", text)]}, NLP).sets["all"].docs
+    assert doc.text == "ab"
+
+
+def test_an_empty_token_without_a_tag(tmp_path):
+    text = json.dumps({"tokens": ["a", ""], "ner_tags": None})
+    path = write_text(tmp_path / "a.jsonl", text)
+    corpus = read_corpus({"all": [path]}, NLP, format=FORMATS["huggingface"]).sets["all"]
+    assert [token.text for token in corpus.docs[0]] == ["a", " "]
+    assert [note.kind for note in corpus.notes] == [BLANK_TOKEN]
+
+
+def test_brackets_in_brackets(tmp_path):
+    text = '{"text": ' + "[" * 10**5
+    with pytest.raises(CorpusError, match="brackets within brackets"):
+        read_corpus({"all": [write_text(tmp_path / "a.jsonl", text)]}, NLP)
+
+
+def write_text(path, text):
+    path.write_text(text, encoding="utf8")
+    return path
+
+
+def large_files():
+    """Files of about a megabyte that a reader could take the square of."""
+    n = 10**5
+    text, ends = "ab " * (n // 3), range(n // 10)
+    yield "a.jsonl", json.dumps({f"k{i}": 1 for i in range(n)})[:-1] + ', "k99999": 2}'
+    yield "a.jsonl", json.dumps({"text": text, "label": [[i, n - 10, "X"] for i in ends]})
+    words = "words " * (n // 6)
+    yield "a.jsonl", json.dumps({"text": words, "label": [[i, n - 10, "X"] for i in ends]})
+    yield "a.jsonl", json.dumps({"text": text, "spans": [], "answer": "accept", "tokens": [0] * n})
+    yield "a.ann", "".join(f"T{i}\tX {i} {n - 10}\t\n" for i in ends)
+    yield "a.ann", "T1\tX " + ";".join(f"{i} {i + 1}" for i in ends) + "\t\n"
+    yield "a.tsv", "a\tO\n" * (2 * n)
+    yield "a.tsv", "a" + " " * (10 * n) + "\tO\n"
+    yield "a.tsv", " ".join(["a"] * n) + " O\n"
+    yield "a.conll", "#begin document\n" + "\t".join([*"abcdefghij", "(X" * n + ")" * n]) + "\n"
+    yield "a.conllu", "1\ta" + "\t_" * 7 + "\t" + "|".join(f"k{i}=v" for i in range(n)) + "|NER=O\n"
+    header = "#FORMAT=WebAnno TSV 3.3\n#T_SP=x.NamedEntity|value\n\n#Text=a\n"
+    stacked = "|".join(f"X[{i}]" for i in range(1, n))
+    yield "a.tsv", f"{header}1-1\t0-1\ta\t{stacked}\t\n"
+    units = [{"start": 2 * i + 2, "end": 2 * i + 4, "text": "😀", "labels": ["X"]} for i in ends]
+    yield "a.json", json.dumps([{"id": 1, "text": "😀" * n, "label": units}])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(13))
+def test_no_reader_takes_the_square(number, tmp_path):
+    # 20 seconds are allowed (`no_hang`). Each takes up to 8 on one of 2 cores of an AMD EPYC.
+    name, text = next(islice(large_files(), number, None))
+    (tmp_path / "a.txt").write_text("ab " * (10**5 // 3))
+    path = write_text(tmp_path / name, text)
+    signal.alarm(SECONDS)
+    with suppress(CorpusError):
+        read_corpus({"all": [path]}, NLP)
