@@ -75,7 +75,10 @@ def from_utf16(text: str, offset: int) -> int:
     offset (int): The offset in UTF-16 units.
     RETURNS (int): The offset in characters.
     """
-    return len(text.encode("utf-16-le")[: 2 * offset].decode("utf-16-le", "ignore"))
+    if offset < 0:
+        return offset  # which is an error, wherever it counts from
+    # A character has a unit at least, so no more characters are needed.
+    return len(text[:offset].encode("utf-16-le")[: 2 * offset].decode("utf-16-le", "ignore"))
 
 
 def _find_problem(text: str, mention: Mention, shape: str, inclusive: bool) -> str:

@@ -50,10 +50,11 @@ def check_widths(node: Model, dims: Mapping[int, Sizes]) -> Widths:
     if kind != "thinc.layers.chain":
         own = dims[node.id]
         return Widths(own.get("nI"), own.get("nO"), kind in KEEPING)
+    first = next((each for each in inner if not each.keeps), inner[-1])
     width: int | None = None
     for layer, each in zip(node.layers, inner):
         if width and each.taken and each.taken != width:
             what = f"The width that the layer {str(layer.name)[:40]} takes"
             raise damaged(what, each.taken, f"{width}, which it is given")
         width = width if each.keeps else each.given
-    return Widths(inner[0].taken, width)
+    return Widths(first.taken, width, all(each.keeps for each in inner))

@@ -131,7 +131,7 @@ def with_code(tmp_path):
     return name, mark
 
 
-def test_code_runs_only_if_the_config_asks_for_it(with_code, monkeypatch, tmp_path):
+def test_code_runs_only_if_the_config_asks_for_it(with_code, files, monkeypatch, tmp_path):
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "m"))
     name, mark = with_code
     with pytest.raises(ValueError, match="trust_remote_code"):
@@ -144,10 +144,12 @@ def test_code_runs_only_if_the_config_asks_for_it(with_code, monkeypatch, tmp_pa
     # Not when a pipeline is loaded, whatever its config says.
     mark.unlink()
     shim = pipe.model.layers[0].shims[0]
-    message = srsly.msgpack_loads(shim.to_bytes())
-    message["files"] = {k: v for k, v in message["files"].items() if not k.endswith(".py")}
-    with pytest.raises(ValueError, match="get it again"):
-        shim.from_bytes(srsly.msgpack_dumps(message))
+    with pytest.raises(ValueError, match=r"refused the file 'my_code\.py'"):
+        shim.to_bytes()
+    coded = with_config(files, model_type="my-bert", auto_map=AUTO_MAP)
+    for more in ({}, {"my_code.py": CODE.format(mark=str(mark)).encode()}):
+        with pytest.raises(ValueError, match="get it again"):
+            shim.from_bytes(srsly.msgpack_dumps({"files": {**coded, **more}, "use_fast": True}))
     assert not mark.exists()
 
 

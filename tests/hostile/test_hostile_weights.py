@@ -147,7 +147,7 @@ def test_layers_fit_together(folder, tensors):
     changed = with_structure(tensors, change)
     for key in [key for key in changed if ".weight_ih_l0" in key]:
         changed[key] = torch.nn.functional.pad(changed[key], (0, 1))
-    refuse(pipe, changed, "the layer bilstm takes: expected 36, which it is given, got 37")
+    refuse(pipe, changed, r"bilstm takes: expected 36, which it is given, got 37")
 
 
 def test_the_structure_is_that_of_the_model(pipe, tensors):

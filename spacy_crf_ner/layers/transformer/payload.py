@@ -14,7 +14,9 @@ from transformers import AutoModel, AutoTokenizer
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 # What `save_pretrained` writes: settings, vocabularies and weights. Neither code nor pickles, nor
 # the name of another encoder to load.
-_NAME = re.compile(r"(?!adapter_)[\w-][\w.-]*\.(json|txt|model|codes|jinja|safetensors)")
+_NAME = re.compile(
+    r"(?!adapter_)[\w-][\w.-]*\.(json|txt|tsv|model|spm|bpe|codes|tokenizer|jinja|safetensors)"
+)
 FIX = "The pipeline is damaged or was changed: get it again."
 
 
@@ -35,6 +37,16 @@ def unpack(data: bytes) -> dict[str, Any]:
         raise ValueError(
             f"TransformerModel: the payload is none of this layer ({error!r:.200}). {FIX}"
         ) from error
+    check_files(files)
+    return {"files": files, "use_fast": use_fast is True}
+
+
+def check_files(files: dict[Any, Any]) -> None:
+    """Check that files are those of an encoder, before they are stored or loaded.
+
+    files (dict[Any, Any]): The content of each by name.
+    RAISES: ValueError if one is not.
+    """
     for name, content in files.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ValueError(
@@ -43,7 +55,6 @@ def unpack(data: bytes) -> dict[str, Any]:
             )
         if not isinstance(content, bytes):
             raise ValueError(f"TransformerModel: the file {name} is no bytes. {FIX}")
-    return {"files": files, "use_fast": use_fast is True}
 
 
 def load_files(files: dict[str, bytes], use_fast: bool) -> tuple[Any, Any]:

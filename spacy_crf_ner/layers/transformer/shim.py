@@ -22,7 +22,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from ..types import EncoderPrecision
 from .memory import Memory
-from .payload import load_files, unpack
+from .payload import check_files, load_files, unpack
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 OVERFLOW = (
@@ -159,6 +159,7 @@ class EncoderShim(HFShim):
         weights are in safetensors format.
 
         RETURNS (bytes): The payload.
+        RAISES: ValueError for an encoder that comes with other files, such as code.
         """
         files: dict[str, bytes] = {}
         use_fast = True
@@ -167,6 +168,7 @@ class EncoderShim(HFShim):
                 self._hfmodel.transformer.save_pretrained(folder)
                 self._hfmodel.tokenizer.save_pretrained(folder)
                 files = {p.name: p.read_bytes() for p in Path(folder).iterdir() if p.is_file()}
+            check_files(files)
             use_fast = self._hfmodel.tokenizer.is_fast
         return srsly.msgpack_dumps({"files": files, "use_fast": use_fast})
 
