@@ -63,24 +63,29 @@ def read_table(source: Source, wanted: Sequence[str]) -> Table:
         raise ImportError(
             "Parquet and Arrow files need pyarrow: pip install 'spacy-crf-ner[parquet]'"
         ) from None
+    files = _files_of(Path(source.path)) if source.is_folder else []
     try:
         if source.is_folder:
-            files = [path.read_bytes() for path in _files_of(Path(source.path))]
-            table = pyarrow.concat_tables(ipc.open_stream(each).read_all() for each in files)
+            streams = [ipc.open_stream(path.read_bytes()) for path in files]
+            table = pyarrow.concat_tables(stream.read_all() for stream in streams)
         elif source.data.startswith(_PARQUET):
             table = parquet.read_table(pyarrow.BufferReader(source.data))
         else:
             table = ipc.open_stream(source.data).read_all()
-    except (pyarrow.ArrowException, OSError) as error:
+        # Or else what is damaged would be read from anywhere in memory.
+        table.validate(full=True)
+        columns = table.column_names
+        rows = table.select([name for name in columns if name in wanted]).to_pylist()
+    # A ValueError for a name that is not UTF-8.
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise CorpusError(
             f"this is no Parquet or Arrow file, or a damaged one ({error}). Save it again.",
             source.path,
         ) from None
-    metadata = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = metadata.get("info", {}).get("features") or features_beside(source)
-    rows = table.select([name for name in table.column_names if name in wanted]).to_pylist()
-    entries = [Entry(number, row) for number, row in enumerate(rows, 1)]
-    return Table(table.column_names, entries, features)
+    metadata = _parse((table.schema.metadata or {}).get(b"huggingface", b"{}"), source.path)
+    info = metadata.get("info")
+    features = _features_in(info if isinstance(info, dict) else {}) or features_beside(source)
+    return Table(columns, [Entry(number, row) for number, row in enumerate(rows, 1)], features)
 
 
 def features_beside(source: Source) -> dict[str, Any]:
@@ -92,15 +97,19 @@ def features_beside(source: Source) -> dict[str, Any]:
     """
     path = Path(source.path)
     info = (path if source.is_folder else path.parent) / INFO
-    return _read_json(info).get("features") or {} if info.is_file() else {}
+    return _features_in(_read_json(info)) if info.is_file() else {}
 
 
 def _files_of(folder: Path) -> list[Path]:
     """The files of a data set, in order."""
     if (folder / _STATE).is_file():
-        return [
-            folder / each["filename"] for each in _read_json(folder / _STATE).get("_data_files", [])
-        ]
+        listed = _read_json(folder / _STATE).get("_data_files")
+        try:
+            return [folder / Path(each["filename"]).name for each in listed or []]
+        except (KeyError, TypeError):
+            raise CorpusError(
+                "it does not name the files. Save the data set again.", folder
+            ) from None
     files = list(folder.glob("*.arrow"))
     if len(files) > 1:
         raise CorpusError(
@@ -111,8 +120,17 @@ def _files_of(folder: Path) -> list[Path]:
     return files
 
 
+def _features_in(info: dict[str, Any]) -> dict[str, Any]:
+    features = info.get("features")
+    return features if isinstance(features, dict) else {}
+
+
 def _read_json(path: Path) -> dict[str, Any]:
+    return _parse(path.read_bytes(), path)
+
+
+def _parse(data: bytes, path: str | Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError):
+        return dict(json.loads(data))
+    except (RecursionError, TypeError, ValueError):
         raise CorpusError("this is no JSON object. Save the data set again.", path) from None

@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 
 from ..util import CorpusError
 from .format import Format, Predictions, is_annotated
-from .record import EMPTY_TEXT, MISALIGNED, Record, clean_spans, without_overlaps
+from .record import EMPTY_TEXT, MISALIGNED, SHOWN, Record, clean_spans, without_overlaps
 from .source import Source
 
 # Languages without spaces between words. `Vocab.writing_system` is not used, because it treats Thai
@@ -39,21 +39,20 @@ def to_doc(record: Record, nlp: Language, spans_key: str | None = None) -> Doc:
     if record.spans is None:
         return doc
     spans: list[Span] = []
-    unknown: set[int] = set()
-    for start, end in record.unknown:
-        unknown.update(token.i for token in _covering(doc, record, start, end))
+    unclear = [_covering(doc, record, start, end) for start, end in record.unknown]
     for each in record.spans if spans_key else without_overlaps(record):
         start, end, label = each
         tokens = _covering(doc, record, start, end, label)
         if isinstance(record.text, str) and (tokens.start_char, tokens.end_char) != (start, end):
-            unknown.update(token.i for token in tokens)
-            among = " ".join(token.text for token in tokens)
+            unclear.append(tokens)
+            among = " ".join(token.text for token in tokens[:SHOWN])
             record.note_span(MISALIGNED, each, f" in the tokens {among!r}")
         else:
             spans.append(tokens)
     if spans_key:
         doc.spans[spans_key] = spans
     ents = filter_spans(spans)
+    unknown = _tokens_in(unclear)
     unknown.difference_update(i for ent in ents for i in range(ent.start, ent.end))
     doc.set_ents(ents, missing=[doc[i : i + 1] for i in unknown])
     return doc
@@ -118,6 +117,16 @@ def _covering(doc: Doc, record: Record, start: int, end: int, label: str = "") -
         return Span(doc, start, end, label=label)
     # With "expand" there always is a span.
     return cast(Span, doc.char_span(start, end, label=label, alignment_mode="expand"))
+
+
+def _tokens_in(spans: Iterable[Span]) -> set[int]:
+    """The tokens of spans, each looked at once, however many spans have it."""
+    tokens: set[int] = set()
+    last = 0
+    for start, end in sorted((span.start, span.end) for span in spans):
+        tokens.update(range(max(start, last), end))
+        last = max(last, end)
+    return tokens
 
 
 def _tokenize(record: Record, nlp: Language) -> Doc:

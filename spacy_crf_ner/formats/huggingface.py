@@ -14,7 +14,7 @@ from ..util import CorpusError
 from .arrow import Table, features_beside, is_table, read_table
 from .format import MISSING, SPACES, Format, Predictions, is_annotated
 from .json_lines import write_json_lines
-from .record import Record
+from .record import BLANK_TOKEN, Record
 from .source import Source
 from .tagged import Tagged, tags_of
 
@@ -57,7 +57,7 @@ def read(source: Source) -> Iterator[Record | Tagged]:
                 f"'{column}' is no list of strings. Expected {_SHAPE}.", source.path, line
             )
         if tags is None:
-            yield Record(tokens, None, source.path, line)
+            yield _untagged(source, line, tokens)
             continue
         if not (isinstance(tags, list) and len(tags) == len(tokens)):
             raise CorpusError(
@@ -109,7 +109,18 @@ def _names_in(feature: Any) -> list[str]:
         return _names_in(feature[0])
     if not isinstance(feature, dict):
         return []
-    return list(feature["names"]) if "names" in feature else _names_in(feature.get("feature"))
+    names = feature.get("names")
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return names
+    return _names_in(feature.get("feature"))
+
+
+def _untagged(source: Source, line: int, tokens: list[str]) -> Record:
+    record = Record([token or " " for token in tokens], None, source.path, line)
+    for i, token in enumerate(tokens):
+        if not token:
+            record.note(BLANK_TOKEN, "without a tag", i)
+    return record
 
 
 def _name(source: Source, line: int, column: str, tag: Any, names: list[str]) -> str:

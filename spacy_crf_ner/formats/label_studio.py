@@ -127,7 +127,7 @@ def _read_task(
     if regions is None and unused:
         source.note(REJECTED, line, "the annotation was cancelled", text=text)
         return None
-    fitted = [_fit(text, mention) for mention in mentions]
+    fitted = (_fit(text, mention) for mention in mentions)
     spans = check_mentions(source, line, text, fitted, _SHAPE)
     record = Record(text, None if regions is None else spans, source.path, line)
     for _ in range(unused):
@@ -156,10 +156,14 @@ def _fit(text: str, mention: Mention) -> Mention:
     start, end, label, own = mention
     if not (isinstance(start, int) and isinstance(end, int) and isinstance(own, str)):
         return mention
-    for first, last in ((start, end), (from_utf16(text, start), from_utf16(text, end))):
-        if _squeeze(text[first:last]) == _squeeze(own):
-            return Mention(first, last, label)
-    return mention
+    if _is_like(text[start:end], own):
+        return Mention(start, end, label)
+    first, last = from_utf16(text, start), from_utf16(text, end)
+    return Mention(first, last, label) if _is_like(text[first:last], own) else mention
+
+
+def _is_like(found: str, own: str) -> bool:
+    return _squeeze(found) == _squeeze(own)
 
 
 def _squeeze(text: str) -> str:

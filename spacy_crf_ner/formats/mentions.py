@@ -45,12 +45,14 @@ def check_mentions(
     RETURNS (list[Span]): The spans, end exclusive.
     RAISES: CorpusError if offsets are out of range, or if a mention differs from the text there.
     """
-    mentions = list(mentions)
+    spans: list[Span] = []
     for mention in mentions:
         problem = _find_problem(text, mention, shape, inclusive)
         if problem:
             raise CorpusError(problem, source.path, line)
-    return [(start, end + inclusive, label) for start, end, label, _ in mentions]
+        start, end, label, _ = mention
+        spans.append((start, end + inclusive, label))
+    return spans
 
 
 def leave_out(source: Source, entry: dict[str, Any], layers: dict[str, str]) -> None:
@@ -73,7 +75,10 @@ def from_utf16(text: str, offset: int) -> int:
     offset (int): The offset in UTF-16 units.
     RETURNS (int): The offset in characters.
     """
-    return len(text.encode("utf-16-le")[: 2 * offset].decode("utf-16-le", "ignore"))
+    if offset < 0:
+        return offset  # which is an error, wherever it counts from
+    # A character has a unit at least, so no more characters are needed.
+    return len(text[:offset].encode("utf-16-le")[: 2 * offset].decode("utf-16-le", "ignore"))
 
 
 def _find_problem(text: str, mention: Mention, shape: str, inclusive: bool) -> str:

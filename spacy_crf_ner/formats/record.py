@@ -24,6 +24,8 @@ EMPTY_TEXT = "skipped: document with an empty text"
 REJECTED = "skipped: document that the annotator rejected"
 SECOND_ANNOTATION = "skipped: further annotation of the same document"
 _SKIPPED = "skipped: "
+# How much of a mention notes show, in characters or tokens.
+SHOWN = 100
 
 
 class Note(NamedTuple):
@@ -135,9 +137,11 @@ class Record:
     def show(self, span: Span) -> str:
         """Write a span for a reader, e.g. "'北京' [0, 2) LOC"."""
         start, end, label = span
-        mention = self.text[start:end]
+        # A mention may be as long as the text, and there may be as many of them.
+        mention = self.text[start : min(end, start + SHOWN)]
         mention = mention if isinstance(mention, str) else " ".join(mention)
-        return f"{mention!r} [{start}, {end}) {label}"
+        more = "…" if end > start + SHOWN else ""
+        return f"{mention!r}{more} [{start}, {end}) {label}"
 
 
 def clean_spans(record: Record) -> None:
@@ -171,7 +175,8 @@ def without_overlaps(record: Record) -> Iterator[Span]:
     owners: list[Span | None] = [None] * len(record.text)
     for span in sorted(record.spans or [], key=lambda span: (span[0] - span[1], span[0])):
         start, end, _ = span
-        rival = next(filter(None, owners[start:end]), None)
+        # A rival is at least as long, so it has the first token or the last.
+        rival = owners[start] or owners[end - 1]
         if rival is None:
             owners[start:end] = [span] * (end - start)
             yield span

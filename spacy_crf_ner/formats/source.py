@@ -113,9 +113,17 @@ class Source:
     def entries(self) -> list[Entry]:
         """The JSON values: one for each line, or the elements of an array.
 
-        RAISES: CorpusError for what is not JSON, for an object with the same key twice, and for
-            half of a surrogate pair.
+        RAISES: CorpusError for what is not JSON, for an object with the same key twice, for half of
+            a surrogate pair, and for hundreds of brackets in each other.
         """
+        try:
+            return self._read_entries()
+        except RecursionError:
+            raise CorpusError(
+                "the JSON has too many brackets within brackets. Is it a corpus?", self.path
+            ) from None
+
+    def _read_entries(self) -> list[Entry]:
         filled = [(number, line) for number, line in enumerate(self.lines, 1) if line.strip()]
         # One line alone may be an array of all documents. Otherwise each line is a document.
         if not _is_complete(filled[0][1]) or (len(filled) == 1 and filled[0][1].lstrip()[0] == "["):
@@ -234,8 +242,7 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build an object; json itself would silently keep only the last of two equal keys."""
     built = dict(pairs)
     if len(built) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"the key {twice!r} occurs twice in one JSON object. Merge the two.")
     return built
 

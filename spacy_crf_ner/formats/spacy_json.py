@@ -108,7 +108,8 @@ def _with_tokens(record: Record, offsets: list[tuple[int, int]]) -> Record:
     ends = {end: i + 1 for i, (_, end) in enumerate(offsets)}
     tokens = [text[start:end] for start, end in offsets]
     spaces = [end not in starts and text[end : end + 1] == " " for end in ends]
-    if "".join(token + " " * space for token, space in zip(tokens, spaces)) != text:
+    is_whole = "".join(token + " " * space for token, space in zip(tokens, spaces)) == text
+    if not is_whole or "" in tokens or len(ends) < len(tokens):
         return record
     spans = record.spans
     if spans is not None:

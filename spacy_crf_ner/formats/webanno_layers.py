@@ -42,7 +42,8 @@ def find_column(source: Source) -> Column:
     for line in source.lines:
         if not line.startswith(_HEADER):
             break
-        name, *features = filter(None, line.partition("=")[2].split("|"))
+        name, *features = line.partition("=")[2].split("|")
+        features = [feature for feature in features if feature]
         if line.startswith(_SPANS) and not name.startswith(_OF_TOKENS):
             layers[name] = {feature: width + i for i, feature in enumerate(features)}
         if line.startswith("#T_"):

@@ -39,8 +39,8 @@ def CharacterCNN(
     rows (int): The number of rows of the table that characters are hashed into. A few times the
         size of the alphabet is plenty, as in `FeatureEmbed`.
     RETURNS (Model[list[Doc], list[Floats2d]]): The embedding.
-    RAISES: ValueError if there are no kernel sizes, if one is not odd, or if their number does not
-        divide the width.
+    RAISES: ValueError if there are no kernel sizes, if one is not odd, if their number does not
+        divide the width, or if char_width or rows is below 1.
     """
     if not kernel_sizes or any(size < 1 or size % 2 == 0 for size in kernel_sizes):
         raise ValueError(
@@ -51,6 +51,10 @@ def CharacterCNN(
         raise ValueError(
             f"CharacterCNN: width must be a positive multiple of the number of kernel sizes, "
             f"{len(kernel_sizes)}; got {width}."
+        )
+    if char_width < 1 or rows < 1:
+        raise ValueError(
+            f"CharacterCNN: char_width and rows must be at least 1; got {char_width}, {rows}."
         )
     part = width // len(kernel_sizes)
     convolutions: list[Model[Ragged, Floats2d]] = [

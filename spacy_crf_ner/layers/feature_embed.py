@@ -45,8 +45,8 @@ def FeatureEmbed(
         model learns to do without it: features of rare tokens are unreliable (after Iyyer et al.
         2015, "Deep Unordered Composition", who hide whole words).
     RETURNS (Model[list[Doc], list[Floats2d]]): The embedding, of width sum(widths).
-    RAISES: ValueError for an unknown feature, lists of different lengths or a feature_dropout
-        outside [0, 1).
+    RAISES: ValueError for an unknown feature, lists of different lengths, a width or rows below 1,
+        or a feature_dropout outside [0, 1).
     """
     if not len(features) == len(widths) == len(rows) > 0:
         raise ValueError(
@@ -61,6 +61,10 @@ def FeatureEmbed(
                 f"tokens (NORM, PREFIX, SUFFIX, SHAPE, ...), {', '.join(BIGRAMS)}, PREFIX_n, "
                 f"SUFFIX_n with a number n, or {TYPE}."
             )
+    if min(*widths, *rows) < 1:
+        raise ValueError(
+            f"FeatureEmbed: widths and rows must be at least 1; got {widths} and {rows}."
+        )
     if not 0 <= feature_dropout < 1:
         raise ValueError(
             f"FeatureEmbed: feature_dropout must be at least 0 and below 1, got {feature_dropout}."

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Optional, cast
+from typing import Any, Optional, cast
 
 import numpy as np
 import srsly
@@ -14,12 +14,16 @@ from thinc.types import Floats2d, Ints1d
 
 from ..lexicon import SEPARATOR, Matcher, find_lexicon, join_words
 from .ragged import unflatten
-from .shared import Shared
+from .shared import CHECK_LOADED, Shared
 
 NAME = "lexicon_embed"
 # A token's place in a word: the only token; or the first, a middle or the last token of a word of
 # 2, 3, or 4 and more tokens. M2 does not occur, and only makes the arithmetic simpler.
 SHAPES = ("S", "B2", "M2", "E2", "B3", "M3", "E3", "B4", "M4", "E4")
+
+# How much longer than zipped words may be. Far more than the words of a language ever are, and few
+# enough that a small file does not fill the memory.
+MAX_RATIO = 100
 
 _HOW_TO = """Add one before the model is initialized:
 
@@ -61,10 +65,44 @@ class Lexicon(Shared):
     @cached_property
     def matcher(self) -> Matcher:
         """The matcher that finds the words, built when it is first used."""
-        return Matcher(srsly.msgpack_loads(zlib.decompress(self.data)))
+        return Matcher(self.texts())
+
+    def texts(self) -> dict[str, str]:
+        """The words of each class, as `Matcher` takes them.
+
+        RETURNS (dict[str, str]): The words.
+        RAISES: ValueError if the data is something else.
+        """
+        unzip = zlib.decompressobj()
+        try:
+            data = unzip.decompress(self.data, MAX_RATIO * len(self.data))
+            if not unzip.eof:
+                raise ValueError(f"it is cut off, or over {MAX_RATIO} times as long unzipped")
+            texts = srsly.msgpack_loads(data)
+            if not all(isinstance(each, str) for each in (*texts, *texts.values())):
+                raise TypeError("not all of it are strings")
+        # Those of zlib and msgpack, each of which has errors of its own.
+        except Exception as error:
+            raise ValueError(f"the lexicon is no table of words ({error}).") from error
+        return texts
 
 
 NO_WORDS = Lexicon.of([])
+
+
+def _check_loaded(dims: dict[str, int | None], attrs: dict[str, Any]) -> None:
+    """Check what a file has of a lexicon.
+
+    dims (dict[str, int | None]): The dimensions of the layer.
+    attrs (dict[str, Any]): Its attributes.
+    RAISES: ValueError if the classes or the words are not as they should be.
+    """
+    classes = attrs["classes"]
+    if not all(isinstance(name, str) for name in classes) or len(set(classes)) < len(classes):
+        raise ValueError(f"the classes must be strings, each once, got {classes!r:.100}.")
+    new = attrs["lexicon"].texts().keys() - set(classes)
+    if attrs["has_lexicon"] and new:
+        raise ValueError(f"the lexicon has the class {min(new)!r:.100}, which has no weights.")
 
 
 def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[list[Doc], list[Floats2d]]:
@@ -102,6 +140,7 @@ def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[list[Doc], l
             "feature_dropout": feature_dropout,
             "lexicon": NO_WORDS,
             "has_lexicon": False,
+            CHECK_LOADED: _check_loaded,
         },
     )
 

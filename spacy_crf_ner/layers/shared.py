@@ -8,6 +8,9 @@ from weakref import WeakValueDictionary
 from thinc.model import Model, deserialize_attr, serialize_attr
 
 SharedT = TypeVar("SharedT", bound="Shared")
+# The attribute with a layer's own check of what a file of weights has for it: a function of its
+# dimensions and its attributes that raises a ValueError.
+CHECK_LOADED = "check_loaded"
 
 
 class Shared:

@@ -1,5 +1,6 @@
 """The network of `crf_ner`: any tok2vec, one linear layer, and the parameters of a CRF."""
 
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -32,7 +33,13 @@ def CRFTagger(
     output_lr_scale (float): The factor of the learning rate for the linear layer.
     crf_lr_scale (float): The factor of the learning rate for the transitions.
     RETURNS (Model[list[Doc], Scores]): The network.
+    RAISES: ValueError for an nO below 1, or a negative factor.
     """
+    if nO is not None and nO < 1:
+        raise ValueError(f"CRFTagger: nO, the number of tags, must be at least 1, got {nO}.")
+    scales = tok2vec_lr_scale, output_lr_scale, crf_lr_scale
+    if not all(0 <= scale < math.inf for scale in scales):
+        raise ValueError(f"CRFTagger: each lr_scale must be a number of at least 0, got {scales}.")
     share_gpu_memory()
     for node in tok2vec.walk():
         node.attrs[LR_SCALE] = tok2vec_lr_scale

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import srsly
@@ -16,7 +16,7 @@ from thinc.api import Model, Ops, to_numpy, uniform_init
 from thinc.types import Floats2d, FloatsXd, Ints1d
 
 from .ragged import unflatten
-from .shared import Shared
+from .shared import CHECK_LOADED, Shared
 
 # The row of the learned vector for tokens that do not occur in training.
 UNKNOWN = 0
@@ -67,13 +67,15 @@ class PretrainedVectors(Shared):
         """Read the data. To create an object, call `in_vocab` or `from_bytes` instead.
 
         data (bytes): The data.
+        RAISES: ValueError if the data is not that of vectors.
         """
         super().__init__(data)
         message = srsly.msgpack_loads(data)
-        keys, rows = message["keys"].tolist(), message["rows"].tolist()
-        self._row_of: dict[int, int] = dict(zip(keys, rows))
+        keys, rows, table = message["keys"], message["rows"], message["table"]
+        _check_vectors(keys, rows, table)
+        self._row_of: dict[int, int] = dict(zip(keys.tolist(), rows.tolist()))
         # The last row is for words without a vector.
-        self._table = message["table"]
+        self._table = table
         self._tables: dict[str, Floats2d] = {}
 
     @property
@@ -122,7 +124,36 @@ def _require_finite(vectors: np.ndarray, keys: np.ndarray, vocab: Vocab) -> None
         )
 
 
+def _check_vectors(keys: np.ndarray, rows: np.ndarray, table: np.ndarray) -> None:
+    """Check that each key has a row of the table, and that the table is one of finite numbers."""
+    arrays = {"keys": (keys, "u", 1), "rows": (rows, "i", 1), "table": (table, "f", 2)}
+    for name, (array, kind, ndim) in arrays.items():
+        if not isinstance(array, np.ndarray) or (array.dtype.kind, array.ndim) != (kind, ndim):
+            raise ValueError(f"VectorsEmbed: the vectors' {name} are no array of their type.")
+    if len(keys) != len(rows) or (len(rows) and not 0 <= rows.min() <= rows.max() < len(table)):
+        raise ValueError(f"VectorsEmbed: not each word has one of the {len(table)} vectors.")
+    if not len(table) and table.shape[1]:
+        raise ValueError("VectorsEmbed: there is no vector for words that have none.")
+    if not np.isfinite(table).all():
+        raise ValueError("VectorsEmbed: a vector has NaN or infinity in it.")
+
+
 NO_VECTORS = PretrainedVectors.in_vocab(Vocab())
+
+
+def _check_loaded(dims: dict[str, int | None], attrs: dict[str, Any]) -> None:
+    """Check what a file has of the vectors, and of the tokens that have a learned one.
+
+    dims (dict[str, int | None]): The dimensions of the layer.
+    attrs (dict[str, Any]): Its attributes.
+    RAISES: ValueError if the vectors have another width than the layer, or a row is not there.
+    """
+    width, n_rows = attrs["vectors"].width, dims["nV"]
+    if width not in (0, dims["nO"]):
+        raise ValueError(f"the vectors have the width {width}, the layer has {dims['nO']}.")
+    for key, row in attrs["index"].items():
+        if type(key) is not int or type(row) is not int or not UNKNOWN < row < (n_rows or 0):
+            raise ValueError(f"the token {key!r:.40} has the row {row!r:.40} of {n_rows}.")
 
 
 def VectorsEmbed(
@@ -164,6 +195,7 @@ def VectorsEmbed(
             "index": {},
             "vectors": NO_VECTORS,
             "has_vectors": False,
+            CHECK_LOADED: _check_loaded,
         },
     )
 

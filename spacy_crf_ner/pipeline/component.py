@@ -30,9 +30,10 @@ from .constraints import allowed_tags, constrain
 from .decoding import Decoding, Entity, alternatives, find_entities, probable_spans
 from .finite import discard_gradients, explain_gradients, explain_loss
 from .gold import gold_examples, incorrect_spans, survey_gold
+from .loading import check_tags, read_cfg, read_file, read_message
 from .loss import batch_loss
 from .potentials import differentiate, to_potentials
-from .serialize import check_storable, from_safetensors, to_safetensors
+from .serialize import LoadedLayer, check_storable, read_safetensors, to_safetensors
 from .soft_targets import extend_earlier
 from .update import backpropagate, finish_update
 
@@ -474,14 +475,17 @@ class CRFEntityRecognizer(TrainablePipe):
         bytes_data (bytes): The output.
         exclude (Iterable[str]): Names of fields to leave out.
         RETURNS (CRFEntityRecognizer): The component itself.
-        RAISES: ValueError if the weights are not safetensors.
+        RAISES: ValueError for a damaged payload. Then the component stays as it was.
         """
-        deserialize = {
-            "cfg": lambda b: self._load_cfg(srsly.json_loads(b)),
+        readers: dict[str, Callable[[Any], Any]] = {
+            "cfg": read_cfg,
+            "model": lambda b: read_safetensors(self.model, b),
             "vocab": lambda b: self.vocab.from_bytes(b, exclude=exclude),
-            "model": lambda b: from_safetensors(self.model, b),
         }
-        util.from_bytes(bytes_data, deserialize, exclude)
+        readers = {name: read for name, read in readers.items() if name not in exclude}
+        message = read_message(bytes_data, readers.keys() - {"vocab"})
+        found = {name: read(message[name]) for name, read in readers.items() if name in message}
+        self._take(found.get("cfg"), found.get("model"))
         return self
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
@@ -503,25 +507,36 @@ class CRFEntityRecognizer(TrainablePipe):
         path (str | Path): The folder.
         exclude (Iterable[str]): Names of fields to leave out.
         RETURNS (CRFEntityRecognizer): The component itself.
-        RAISES: ValueError naming the file that is missing, damaged or not safetensors.
+        RAISES: ValueError naming a file that is missing or damaged. Then the component stays as it
+            was.
         """
-        deserialize: dict[str, Callable[[Path], Any]] = {
-            "cfg": _named(lambda p: self._load_cfg(srsly.read_json(p))),
+        readers: dict[str, Callable[[Path], Any]] = {
+            "cfg": lambda p: read_cfg(p.read_bytes()),
+            "model.safetensors": lambda p: read_safetensors(self.model, p.read_bytes()),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
-            "model.safetensors": _named(lambda p: from_safetensors(self.model, p.read_bytes())),
         }
-        util.from_disk(path, deserialize, exclude)
+        folder = Path(path)
+        found = {
+            name: read_file(folder / name, read)
+            for name, read in readers.items()
+            if name.split(".")[0] not in exclude
+        }
+        self._take(found.get("cfg"), found.get("model.safetensors"))
         return self
 
-    def _load_cfg(self, cfg: dict[str, Any]) -> None:
-        scheme = cfg.get("tag_scheme", self.cfg["tag_scheme"])
-        if scheme != self.cfg["tag_scheme"]:
+    def _take(self, cfg: dict[str, Any] | None, weights: list[LoadedLayer] | None) -> None:
+        """Take over what was read, all or nothing."""
+        cfg = {**self.cfg, **(cfg or {})}
+        check_tags(cfg, self.model, weights)
+        if cfg["tag_scheme"] != self.cfg["tag_scheme"]:
             logger.warning(
                 "[%s] The model was trained with tag_scheme %s. The setting %s is ignored.",
                 self.name,
-                scheme,
+                cfg["tag_scheme"],
                 self.cfg["tag_scheme"],
             )
+        for layer in weights or ():
+            layer.fill()
         self.cfg.update(cfg)
 
     @property
@@ -560,21 +575,6 @@ class CRFEntityRecognizer(TrainablePipe):
 
     def _use_device(self) -> None:
         use_device(self.model.ops, self.model.get_ref("crf").get_param("transitions"))
-
-
-def _named(read: Callable[[Path], None]) -> Callable[[Path], None]:
-    """Let the errors of a reader name its file."""
-
-    def read_named(path: Path) -> None:
-        try:
-            read(path)
-        except Exception as error:
-            raise ValueError(
-                f"{path}: the file is missing or damaged, or belongs to another model ({error}). "
-                "Copy the pipeline again from where it was made, or train it again."
-            ) from error
-
-    return read_named
 
 
 def crf_pipes(nlp: Language) -> dict[str, CRFEntityRecognizer]:

@@ -33,7 +33,9 @@ def TransformerModel(
     name (str): Name on the hub, or a local folder. Only needed when the model is initialized.
     tokenizer_config (dict[str, Any]): Settings of the tokenizer.
     transformer_config (dict[str, Any]): Settings of the encoder, such as
-        `attention_probs_dropout_prob`.
+        `attention_probs_dropout_prob`. With `trust_remote_code = true` here and for the tokenizer,
+        code that its author put beside the encoder is run when the model is initialized, but never
+        when it is loaded.
     window (int): How many wordpieces the encoder sees at once, including special tokens.
     stride (int): The distance between the starts of two windows, in wordpieces.
     precision (Literal["float32", "bfloat16", "float16"]): The precision of the encoder, where torch

@@ -23,6 +23,7 @@ from transformers import AutoModel, AutoTokenizer
 from ..finite import LEARNING_RATE, all_finite
 from ..types import EncoderPrecision
 from .memory import Memory
+from .payload import check_files, load_files, unpack
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 OVERFLOW = (
@@ -168,6 +169,7 @@ class EncoderShim(HFShim):
         weights are in safetensors format.
 
         RETURNS (bytes): The payload.
+        RAISES: ValueError for an encoder that comes with other files, such as code.
         """
         files: dict[str, bytes] = {}
         use_fast = True
@@ -176,6 +178,7 @@ class EncoderShim(HFShim):
                 self._hfmodel.transformer.save_pretrained(folder)
                 self._hfmodel.tokenizer.save_pretrained(folder)
                 files = {p.name: p.read_bytes() for p in Path(folder).iterdir() if p.is_file()}
+            check_files(files)
             use_fast = self._hfmodel.tokenizer.is_fast
         return srsly.msgpack_dumps({"files": files, "use_fast": use_fast})
 
@@ -185,22 +188,14 @@ class EncoderShim(HFShim):
 
         bytes_data (bytes): A payload of `to_bytes`.
         RETURNS (EncoderShim): The shim itself.
+        RAISES: ValueError as `payload.load_files` does. Then the shim stays as it was.
         """
-        message = srsly.msgpack_loads(bytes_data)
+        message = unpack(bytes_data)
         if message["files"]:
-            with TemporaryDirectory() as folder:
-                for name, content in message["files"].items():
-                    (Path(folder) / Path(name).name).write_bytes(content)
-                self._hfmodel = from_pretrained(
-                    folder,
-                    {"use_fast": message["use_fast"], "local_files_only": True},
-                    # Any other format is pickle.
-                    {"use_safetensors": True, "local_files_only": True},
-                )
-                self._model = self._hfmodel.transformer
-                # On a CPU they are still mapped to the file, which is deleted below.
-                for parameter in self._model.parameters():
-                    parameter.data = parameter.data.clone()
+            tokenizer, encoder = load_files(message["files"], message["use_fast"])
+            encoder.to(get_torch_default_device())
+            self._hfmodel = HFObjects(tokenizer, encoder, None, {}, {})
+            self._model = encoder
         return self
 
     def _encode_all(
@@ -264,14 +259,17 @@ class EncoderShim(HFShim):
 def from_pretrained(
     source: str, tokenizer_config: dict[str, Any], transformer_config: dict[str, Any]
 ) -> HFObjects:
-    """Load an encoder and its tokenizer.
+    """Load an encoder and its tokenizer. Code that comes with them is run only if the settings say
+    `trust_remote_code = true`.
 
     source (str): Name on the hub, or a local folder.
     tokenizer_config (dict[str, Any]): Settings of the tokenizer.
     transformer_config (dict[str, Any]): Settings of the encoder.
     RETURNS (HFObjects): Both, the encoder on Thinc's device.
     """
-    tokenizer = AutoTokenizer.from_pretrained(source, **tokenizer_config)
-    transformer = AutoModel.from_pretrained(source, **transformer_config)
+    # Not the default, which asks on the terminal.
+    no_code = {"trust_remote_code": False}
+    tokenizer = AutoTokenizer.from_pretrained(source, **{**no_code, **tokenizer_config})
+    transformer = AutoModel.from_pretrained(source, **{**no_code, **transformer_config})
     transformer.to(get_torch_default_device())
     return HFObjects(tokenizer, transformer, None, tokenizer_config, transformer_config)
