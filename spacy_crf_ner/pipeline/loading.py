@@ -44,10 +44,12 @@ def read_file(path: Path, read: Callable[[Path], Read]) -> Read:
     path (Path): The file.
     read (Callable[[Path], Read]): Reads it.
     RETURNS (Read): What it returns.
-    RAISES: ValueError if it is not as it should be.
+    RAISES: ValueError if it is missing, or not as it should be.
     """
     try:
         return read(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: the file is missing. Get the pipeline again.") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
