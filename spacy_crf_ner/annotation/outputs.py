@@ -63,8 +63,20 @@ class Output(Protocol):
         ...
 
 
+class _Lines:
+    """What outputs have in common that have a line for each document."""
+
+    def write(self, path: Path, results: list[str]) -> None:
+        """Write a part. See `Output`."""
+        path.write_bytes("".join(f"{line}\n" for line in results).encode())
+
+    def join(self, path: Path, parts: Sequence[Path], predictions: Predictions) -> None:
+        """Join parts. See `Output`."""
+        _concatenate(path, parts)
+
+
 @dataclass(frozen=True)
-class Text:
+class Text(_Lines):
     """One text per line, with its entities marked. Line breaks in texts become \\\\n.
 
     colored (bool): Whether to colour the entities, for a terminal.
@@ -78,17 +90,9 @@ class Text:
         """The marked text. See `Output`."""
         return mark_entities(doc, colored=self.colored).replace("\r", "\\r").replace("\n", "\\n")
 
-    def write(self, path: Path, results: list[str]) -> None:
-        """Write a part. See `Output`."""
-        _write_lines(path, results)
-
-    def join(self, path: Path, parts: Sequence[Path], predictions: Predictions) -> None:
-        """Join parts. See `Output`."""
-        _concatenate(path, parts)
-
 
 @dataclass(frozen=True)
-class JsonLines:
+class JsonLines(_Lines):
     """The records as JSON lines, with their entities.
 
     entities (str): The key of the entities.
@@ -104,14 +108,6 @@ class JsonLines:
         RAISES: TypeError for a value that JSON cannot hold, ValueError if there is such a key.
         """
         return _to_json(_with_entities(row, self.entities, doc, confidence))
-
-    def write(self, path: Path, results: list[str]) -> None:
-        """Write a part. See `Output`."""
-        _write_lines(path, results)
-
-    def join(self, path: Path, parts: Sequence[Path], predictions: Predictions) -> None:
-        """Join parts. See `Output`."""
-        _concatenate(path, parts)
 
 
 @dataclass(frozen=True)
@@ -281,10 +277,6 @@ def _to_string(value: Any) -> str:
     if isinstance(value, bytes):
         raise TypeError("bytes cannot be written as JSON. Write Parquet.")
     return str(value)
-
-
-def _write_lines(path: Path, lines: list[str]) -> None:
-    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
 def _concatenate(path: Path, parts: Sequence[Path], skip: int = 0) -> None:
