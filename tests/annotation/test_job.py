@@ -166,6 +166,7 @@ def test_what_is_rejected_in_each_run_is_in_the_file(model, folder):
     assert ids == [0, 2, 3]
 
 
+@pytest.mark.slow
 def test_several_processes_write_what_one_writes(model, folder):
     annotate(model, "a.jsonl", "-o", "b.jsonl")
     result = annotate(model, "a.jsonl", "-o", "c.jsonl", "--n-process", "2")
@@ -173,6 +174,7 @@ def test_several_processes_write_what_one_writes(model, folder):
     assert contents(folder / "b.jsonl") == contents(folder / "c.jsonl")
 
 
+@pytest.mark.slow
 def test_an_error_in_a_process_is_shown(model, folder):
     (folder / "a.jsonl").write_text(LINES + "{}\n", encoding="utf8")
     result = annotate(model, "a.jsonl", "-o", "c.jsonl", "--n-process", "2")
