@@ -138,7 +138,8 @@ def check_attrs(name: str, node: Model, found: Mapping[str, bytes]) -> dict[str,
             gc.enable()  # srsly turns it off, and leaves it off after an error
             problem = f"{type(error).__name__}: {error}"
             raise damaged(what, problem, "what the layer wrote") from error
-        is_setting = node._func.__module__.startswith(OUR_LAYERS) and key not in LEARNED
+        is_known = node._func.__module__.startswith(OUR_LAYERS) and key in node.attrs
+        is_setting = is_known and key not in LEARNED
         expected = _expected(key, own, value, is_setting)
         if expected:
             raise damaged(what, repr(value), expected)
@@ -169,8 +170,9 @@ def _expected(key: str, own: Any, value: Any, is_setting: bool) -> str:
         own = list(own)  # msgpack has no tuples, and spaCy's configs have lists of their own
     if own is not None and type(value) is not type(own):
         return f"a {type(own).__name__}"
-    is_free = own is None or isinstance(own, bool) or not is_setting
-    return "" if is_free or value == own else f"{own!r}, as in the config"
+    if not is_setting or isinstance(own, bool) or value == own:
+        return ""
+    return f"{own!r}, as in the config"
 
 
 def has_known_shapes(node: Model) -> bool:

@@ -124,7 +124,7 @@ def _is_list(tree):
 
 def damage_tensors(random, tensors):
     """Change, remove or add a tensor."""
-    tensors = dict(tensors)
+    tensors = dict(sorted(tensors.items()))  # safetensors has no order
     name = random.choice(list(tensors))
     tensor = tensors[name]
     kind = random.randrange(9)
@@ -157,6 +157,7 @@ def damage_tensors(random, tensors):
 
 def damage_bytes_of(random, tensors):
     """Change the bytes of one of the tensors that are bytes: attributes, and the structure."""
-    name = random.choice([name for name, each in tensors.items() if each.dtype == torch.uint8])
+    of_bytes = sorted(name for name, each in tensors.items() if each.dtype == torch.uint8)
+    name = random.choice(of_bytes)
     data = damage_bytes(random, tensors[name].numpy().tobytes())
     return {**tensors, name: torch.from_numpy(np.frombuffer(data, dtype="u1").copy())}

@@ -2,7 +2,6 @@
 
 import os
 import resource
-import time
 
 import pytest
 from hostile_pipelines import make_pipeline
@@ -67,7 +66,7 @@ QUIET = {
 }
 
 
-@settings(max_examples=2 * FEW, **QUIET)
+@settings(max_examples=FEW, **QUIET)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=3))
 def test_any_text(nlp, texts):
     check_texts(nlp, texts)
@@ -94,16 +93,15 @@ def test_half_of_a_surrogate_pair_is_an_error_of_spacy(nlp, text):
 
 
 @pytest.mark.slow
-def test_a_million_characters_without_a_break(nlp):
-    nlp.max_length = 10**7
-    for text in ("京" * 10**6, "x" * 10**6):
-        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
-        doc = nlp(text)
-        assert doc.text == text
-        assert all(ent.end <= len(doc) for ent in doc.ents)
-        # On 2 cores of an AMD EPYC, a minute and 5 GB; a square of the length would be far more.
-        assert time.monotonic() - start < 900
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 12 * 2**20
+@pytest.mark.parametrize("text", ["京" * 10**6, "x" * 10**6], ids=["characters", "word"])
+def test_a_million_characters_without_a_break(nlp, text):
+    """Takes 1.3 GB and two minutes on one of 2 cores of an AMD EPYC, in proportion to the length.
+    The square of it would not fit into any memory."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    doc = nlp(text)
+    assert doc.text == text
+    assert all(ent.end <= len(doc) for ent in doc.ents)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 6 * 2**20
 
 
 @pytest.mark.slow
