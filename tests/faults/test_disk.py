@@ -18,14 +18,16 @@ from spacy_crf_ner.util import naming, replacing
 resource = pytest.importorskip("resource", reason="limits the size of files, not on Windows")
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
     """No file can grow beyond a few bytes, whoever writes it: the system says EFBIG, where a full
-    disk would say ENOSPC."""
+    disk would say ENOSPC. Not a fixture, or else pytest could not write to its own log."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +53,12 @@ def run(command, *arguments):
     return line
 
 
-def test_a_write_that_fails_names_the_file(tmp_path, full_disk):
+def test_a_write_that_fails_names_the_file(tmp_path):
     path = tmp_path / "out.txt"
     path.write_text("as before", encoding="utf8")
-    with pytest.raises(OSError, match=f"{path}") as caught, replacing(path) as temporary:
-        temporary.write_text("x" * 100, encoding="utf8")
+    with full_disk(), pytest.raises(OSError, match=f"{path}") as caught:
+        with replacing(path) as temporary:
+            temporary.write_text("x" * 100, encoding="utf8")
     assert caught.value.errno == errno.EFBIG
     assert os.listdir(tmp_path) == ["out.txt"]
     assert path.read_text(encoding="utf8") == "as before"
@@ -66,13 +69,16 @@ def test_a_file_that_is_named_already_keeps_its_name(tmp_path):
         raise OSError(errno.EACCES, "Permission denied", "first")
 
 
-def test_the_commands_name_the_file(corpus, model, tmp_path, full_disk):
-    output = tmp_path / "out.spacy"
+def test_the_commands_name_the_file(corpus, model, tmp_path):
+    output, scores = tmp_path / "out.spacy", tmp_path / "scores.json"
     fix = "File too large. Free some space, or write to another disk."
-    assert run("convert", corpus, output) == f"{output}: {fix}"
-    output = tmp_path / "scores.json"
-    assert run("evaluate", model, corpus, "--output", output).startswith(f"{output}: ")
-    assert run("calibrate", model, corpus, tmp_path / "new").endswith(fix)
+    with full_disk():
+        converted = run("convert", corpus, output)
+        evaluated = run("evaluate", model, corpus, "--output", scores)
+        calibrated = run("calibrate", model, corpus, tmp_path / "new")
+    assert converted == f"{output}: {fix}"
+    assert evaluated.startswith(f"{scores}: ")
+    assert calibrated.endswith(fix)
     assert not list(tmp_path.glob("*.spacy*")) + list(tmp_path.glob("*.json*"))
 
 
