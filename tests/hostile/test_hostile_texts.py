@@ -95,8 +95,8 @@ def test_half_of_a_surrogate_pair_is_an_error_of_spacy(nlp, text):
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["京" * 10**6, "x" * 10**6], ids=["characters", "word"])
 def test_a_million_characters_without_a_break(nlp, text):
-    """Takes 1.3 GB and two minutes on one of 2 cores of an AMD EPYC, in proportion to the length.
-    The square of it would not fit into any memory."""
+    """Takes 1.3 GB and a minute on one of 2 cores of an AMD EPYC. The square of the length would
+    not fit into any memory."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     doc = nlp(text)
     assert doc.text == text
