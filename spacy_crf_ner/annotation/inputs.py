@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from ..formats.source import JSON_SUFFIXES
+from ..formats.source import JSON_START, JSON_SUFFIXES
 from ..util import BYTE_ORDER_MARK, UTF16_MARKS, CorpusError, decode_text
 from .lines import CsvReader, JsonFileReader, JsonReader, TextReader
 from .parquet import ParquetReader
@@ -23,7 +23,6 @@ _SUFFIXES = {
     **dict.fromkeys((".csv", ".tsv"), "csv"),
     ".parquet": "parquet",
 }
-_JSON_START = re.compile(r'\s*(\{\s*("|$)|\[\s*(\{|$))')
 # An array, or an object of several lines.
 _WHOLE_JSON = re.compile(r"\s*(\[|\{\s*$)")
 
@@ -85,7 +84,7 @@ def _open_lines(
         decode_text(first[0], path)  # says what to do
     start = (first or [b""])[-1].decode(errors="replace").removeprefix(BYTE_ORDER_MARK)
     if format is None:
-        format = "jsonl" if _JSON_START.match(start) else "text"
+        format = "jsonl" if JSON_START.match(start) else "text"
     keep = size is None
     reader: Reader
     if format == "csv":

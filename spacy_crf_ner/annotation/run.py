@@ -102,13 +102,12 @@ def annotate_input(
     yield from before
 
 
-def settings_of(input: Input, nlp: Language, part_size: int, to: str) -> dict[str, Any]:
+def settings_of(input: Input, nlp: Language, **options: Any) -> dict[str, Any]:
     """What the parts of a job depend on.
 
     input (Input): The input.
     nlp (Language): The pipeline, before anything is changed in it.
-    part_size (int): The number of records in a part.
-    to (str): The name of the output format.
+    options (Any): The options of the command that change what the parts have in them.
     RETURNS (dict[str, Any]): The settings, as JSON.
     """
     path = input.reader.path
@@ -119,8 +118,7 @@ def settings_of(input: Input, nlp: Language, part_size: int, to: str) -> dict[st
         "time of its last change": changed,
         "pipeline": describe(nlp).model,
         "hash of its files": _hash(nlp.path or Path()),
-        "output format": to,
-        "part size": part_size,
+        **{name.replace("_", " "): value for name, value in options.items()},
     }
 
 

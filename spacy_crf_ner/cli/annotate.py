@@ -97,7 +97,15 @@ def annotate_cli(
             )
             nlp = load_recognizer(model)
             with _open_job(target) as job:
-                if job.start(settings_of(input, nlp, part_size, target.format)):
+                settings = settings_of(
+                    input,
+                    nlp,
+                    output_format=target.format,
+                    part_size=part_size,
+                    text_field=text_field,
+                    entities_field=entities_field,
+                )
+                if job.start(settings):
                     typer.echo(f"{job.folder}: going on after the parts that are done", err=True)
                 keep_going = rejects is not None
                 work = Work(model, input.reader, target.output, job, keep_going, batch_size, gpu_id)

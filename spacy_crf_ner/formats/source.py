@@ -15,7 +15,7 @@ from .record import GLUED, Note
 JSON_SUFFIXES = (".json", ".jsonl")
 # A brace or bracket may also be the first token of a column file, but not before a quote, another
 # brace or the end of the line.
-_JSON_START = re.compile(r'\s*(\{\s*("|$)|\[\s*([{\["]|\]|$))')
+JSON_START = re.compile(r'\s*(\{\s*("|$)|\[\s*([{\["]|\]|$))')
 _INVISIBLE = re.compile(r"[\s\ufeff\u200b-\u200d\u2060]+")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -107,7 +107,7 @@ class Source:
         if self.is_binary:
             return False
         first = next((line for line in self.lines if line.strip()), "")
-        return self.suffix in JSON_SUFFIXES or bool(_JSON_START.match(first))
+        return self.suffix in JSON_SUFFIXES or bool(JSON_START.match(first))
 
     @cached_property
     def entries(self) -> list[Entry]:

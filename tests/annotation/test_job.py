@@ -104,7 +104,7 @@ def test_parts_that_are_done_are_not_done_again(model, folder, monkeypatch):
     assert (folder / "b.jsonl").read_text("utf8").splitlines()[0] == "left alone"
 
 
-@pytest.mark.parametrize("what", ["input", "pipeline", "format"])
+@pytest.mark.parametrize("what", ["input", "pipeline", "format", "field"])
 def test_an_unfinished_job_is_not_mixed_with_another(model, folder, what):
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, 1)
@@ -114,6 +114,8 @@ def test_an_unfinished_job_is_not_mixed_with_another(model, folder, what):
         (folder / "a.jsonl").write_text(LINES + LINES, encoding="utf8")
     elif what == "format":
         args += ["--to", "prodigy"]
+    elif what == "field":
+        args += ["--text-field", "title"]
     else:
         nlp = spacy.load(model)
         nlp.get_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "没"}])
@@ -123,6 +125,7 @@ def test_an_unfinished_job_is_not_mixed_with_another(model, folder, what):
     assert result.exit_code == 1
     said = " ".join(result.output.split())
     expected = {"input": "input size", "pipeline": "hash of its files", "format": "output format"}
+    expected["field"] = "text field"
     assert "an unfinished job with other settings" in said
     assert f"{expected[what]} was" in said
     assert "delete the folder" in said
