@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from spacy.training import Example
 
+from ..pipeline.overlap_scores import aligned_entities
+
 Interval = tuple[float, float]
-# Its label, its first token in the reference, and the token after its last one.
-Entity = tuple[str, int, int]
 
 
 class Counts(NamedTuple):
@@ -43,7 +43,7 @@ def count_entities(examples: Sequence[Example]) -> Counts:
     examples (Sequence[Example]): The predictions and their reference.
     RETURNS (Counts): The counts.
     """
-    pairs = [_entities(eg) for eg in examples if eg.reference.has_annotation("ENT_IOB")]
+    pairs = [aligned_entities(eg) for eg in examples if eg.reference.has_annotation("ENT_IOB")]
     labels = sorted({label for pair in pairs for ents in pair for label, _, _ in ents})
     index = {label: i for i, label in enumerate(labels)}
     values = np.zeros((len(pairs), len(labels), 3))
@@ -91,15 +91,3 @@ def _f1(counts: np.ndarray) -> np.ndarray:
     correct, found, gold = np.moveaxis(counts, -1, 0)
     total = found + gold
     return 2 * correct / np.where(total, total, np.nan)
-
-
-def _entities(eg: Example) -> tuple[list[Entity], set[Entity]]:
-    """The predicted and the gold entities."""
-    found = []
-    for ent in eg.predicted.ents:
-        tokens = eg.alignment.x2y[ent.start : ent.end]
-        if len(tokens):
-            start, end = int(tokens[0]), int(tokens[-1]) + 1
-            if all(token.ent_iob for token in eg.reference[start:end]):
-                found.append((ent.label_, start, end))
-    return found, {(ent.label_, ent.start, ent.end) for ent in eg.reference.ents}
