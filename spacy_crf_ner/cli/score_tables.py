@@ -35,16 +35,14 @@ def show_scores(scores: dict[str, Any]) -> None:
     _show_overlaps(scores["ents_overlap"])
     keys = ("acc", "macro_f", "weighted_f")
     accuracy, macro, weighted = _percent(*(scores[f"ents_token_{key}"] for key in keys))
-    msg.info(
-        f"tags of tokens (BIOES): accuracy {accuracy}, macro F {macro}, weighted F {weighted}"
-    )
+    msg.info(f"tags (BIOES): accuracy {accuracy}, macro F {macro}, weighted F {weighted}")
     speed = scores["words_per_second"]
     msg.info(
         f"{scores['docs']:,} documents, {scores['words']:,} words"
         + (f", {speed:,.0f} words/s" if speed else "")
     )
     if "calibration" not in scores:
-        msg.info("no crf_ner that sets doc.ents, so no confidences and no calibration")
+        msg.info("no crf_ner for doc.ents: no confidences, so no calibration")
     elif scores["calibration"]["ece"] is not None:
         msg.info(f"expected calibration error {scores['calibration']['ece']:.4f}")
 
@@ -93,13 +91,13 @@ def _show_overlaps(overlaps: dict[str, dict[str, float]] | None) -> None:
 
 def _verdict(average: str, difference: Difference) -> str:
     value, (low, high), p_value = difference
-    claim = "no significant difference between A and B"
+    claim = "no significant difference"
     if p_value < LEVEL and value > 0:
         claim = "A is better than B"
     elif p_value < LEVEL:
         claim = "B is better than A"
         value, low, high = -value, -high, -low
-    points = f"{100 * value:+.2f} points of {average} F"
+    points = f"{average} F {100 * value:+.2f}"
     return f"{claim}: {points}, 95 % {_show((low, high))}, p = {p_value:.4f}"
 
 

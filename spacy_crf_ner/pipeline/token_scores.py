@@ -16,7 +16,7 @@ def score_tokens(examples: Iterable[Example], *, scheme: Scheme = "BIOES") -> di
 
     These scores are higher than those of entities: most tokens are outside of entities, and a
     partly correct entity has some correct tokens. Tokens without annotation are left out, and so
-    are those that do not align with the tokens of the reference.
+    are those of gold entities that do not begin and end where predicted tokens do.
 
     examples (Iterable[Example]): The predictions and their reference.
     scheme (Scheme): The tags to write the entities as: "BIOES" or "BIO".
