@@ -1,5 +1,7 @@
 """Random corpora with gold and predicted entities, for tests of scores."""
 
+from itertools import pairwise
+
 import spacy
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
@@ -14,7 +16,7 @@ def entities(draw, length):
     """Entities in so many tokens, none of which overlap."""
     cuts = sorted(draw(st.sets(st.integers(0, length), max_size=6)))
     labels = st.sampled_from((*LABELS, None))
-    spans = [(start, end, draw(labels)) for start, end in zip(cuts, cuts[1:])]
+    spans = [(start, end, draw(labels)) for start, end in pairwise(cuts)]
     return [span for span in spans if span[2]]
 
 

@@ -91,11 +91,11 @@ def _show_overlaps(overlaps: dict[str, dict[str, float]] | None) -> None:
 
 def _verdict(average: str, difference: Difference) -> str:
     value, (low, high), p_value = difference
-    claim = "no significant difference"
+    claim = "not significant"
     if p_value < LEVEL and value > 0:
-        claim = "A is better than B"
+        claim = "A is better"
     elif p_value < LEVEL:
-        claim = "B is better than A"
+        claim = "B is better"
         value, low, high = -value, -high, -low
     points = f"{average} F {100 * value:+.2f}"
     return f"{claim}: {points}, 95 % {_show((low, high))}, p = {p_value:.4f}"
@@ -104,8 +104,9 @@ def _verdict(average: str, difference: Difference) -> str:
 def _pair(scores: list[float | None], bounds: list[Interval | None]) -> tuple[str, ...]:
     first, second = scores
     cells = [cell for f, each in zip(scores, bounds) for cell in (*_percent(f), _show(each))]
-    both = first is not None and second is not None
-    return (*cells, f"{100 * (first - second):+.2f}" if both else "-")
+    if first is None or second is None:
+        return (*cells, "-")
+    return (*cells, f"{100 * (first - second):+.2f}")
 
 
 def _prf(scores: dict[str, Any]) -> tuple[str, ...]:

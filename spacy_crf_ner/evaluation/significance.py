@@ -70,7 +70,7 @@ def compare(
     if not np.array_equal(values[0][..., 2], values[1][..., 2]):
         raise ValueError("The gold entities differ. Compare models on the same documents.")
     draws = [bootstrap(each, n_samples, seed) for each in values]
-    permutations = _permute(*values, n_permutations, seed)
+    permutations = _permute(values[0], values[1], n_permutations, seed)
 
     def difference(score: Callable[[np.ndarray], np.ndarray]) -> Difference:
         found = float(score(values[0].sum(axis=0)) - score(values[1].sum(axis=0)))

@@ -175,12 +175,12 @@ def test_two_pipelines_are_compared(model, data, tmp_path):
     assert micro["value"] == pytest.approx(1 / 3)
     assert micro["interval"][0] > 0
     assert micro["p_value"] < 0.01
-    assert "A is better than B: micro F +33.33, 95 % [" in output
+    assert "A is better: micro F +33.33, 95 % [" in output
     turned, scores = evaluate(model, data, "--against", tmp_path / "better")
-    assert "B is better than A: micro F +33.33, 95 % [" in turned
+    assert "B is better: micro F +33.33, 95 % [" in turned
     assert scores["against"]["difference"]["micro"]["value"] == pytest.approx(-1 / 3)
     same, _ = evaluate(model, data, "--against", model)
-    assert "no significant difference: macro F +0.00, 95 % [0.00, 0.00], p = 1.0000" in same
+    assert "not significant: macro F +0.00, 95 % [0.00, 0.00], p = 1.0000" in same
 
 
 def test_the_other_pipeline_may_have_another_tokenizer(model, tmp_path):
