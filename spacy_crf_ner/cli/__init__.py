@@ -4,6 +4,7 @@ import typer
 from spacy.cli._util import app as spacy_app
 
 from .annotate import annotate_cli
+from .audit import audit_cli
 from .calibrate import calibrate_cli
 from .card import card_cli
 from .convert import convert_cli
@@ -28,6 +29,7 @@ app.command("summarize")(summarize_cli)
 app.command("calibrate")(calibrate_cli)
 app.command("card")(card_cli)
 app.command("annotate")(annotate_cli)
+app.command("audit", context_settings=CONTEXT)(audit_cli)
 app.command("train", context_settings=CONTEXT)(train_cli)
 app.command("distill", context_settings=CONTEXT)(distill_cli)
 app.command("update", context_settings=CONTEXT)(update_cli)
