@@ -79,38 +79,46 @@ def cross_fit(
     announce (Callable[[int, bool], None]): Called before each fold with its number, from 0, and
         whether it was already trained.
     YIELDS (Fold): The pipeline of each fold.
-    RAISES: ValueError if the config does not name the corpora in [paths].
+    RAISES: ValueError if the config is not one for training.
     """
-    if not {"train", "dev"} <= set(config.get("paths", {})):
-        raise ValueError("The config has no paths.train and paths.dev, which name the corpora.")
+    missing = [name for name in ("paths", "training") if name not in config]
+    if missing or not {"train", "dev"} <= set(config["paths"]):
+        raise ValueError(
+            "The config needs paths.train and paths.dev, which name its corpora, and [training]. "
+            "`python -m spacy init fill-config` completes a config."
+        )
     for number, held_out in enumerate(folds):
         place = folder / f"fold-{number}"
-        inside = set(held_out)
-        sets = {
-            "train": [doc for i, doc in enumerate(docs) if i not in inside],
-            "dev": [docs[i] for i in held_out],
-        }
-        content = {
-            name: DocBin(docs=of_set, store_user_data=True).to_bytes()
-            for name, of_set in sets.items()
-        }
         settings = _settings(config, place)
-        state = {"checksum": _checksum(settings, content)}
+        corpora = _divide(docs, held_out)
+        state = {"checksum": _checksum(settings, corpora)}
         is_done = (place / DONE).is_file() and srsly.read_json(place / DONE) == state
         announce(number, is_done)
         if not is_done:
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
-            for name, data in content.items():
+            for name, data in corpora.items():
                 (place / f"{name}.spacy").write_bytes(data)
             nlp = init_nlp(settings, use_gpu=use_gpu)
             train(nlp, place, use_gpu=use_gpu, stdout=sys.stdout, stderr=sys.stderr)
-            # A training that runs out of patience has a better pipeline than the last one, but
-            # that one was chosen on the fold.
-            shutil.rmtree(place / "model-best")
+            # It was chosen on the fold.
+            shutil.rmtree(place / "model-best", ignore_errors=True)
             with replacing(place / DONE) as path:
                 srsly.write_json(path, state)
         yield Fold(spacy.load(place / "model-last"), list(held_out))
+
+
+def _divide(docs: Sequence[Doc], held_out: Sequence[int]) -> dict[str, bytes]:
+    """The corpora of a fold, as .spacy files."""
+    inside = set(held_out)
+    parts = {
+        "train": [doc for i, doc in enumerate(docs) if i not in inside],
+        "dev": [docs[i] for i in held_out],
+    }
+    # User data says which labels a document is annotated for.
+    return {
+        name: DocBin(docs=part, store_user_data=True).to_bytes() for name, part in parts.items()
+    }
 
 
 def _settings(config: Config, place: Path) -> Config:
