@@ -91,10 +91,14 @@ def select(
         the expected number of errors.
     diversity (float): From 0, by uncertainty alone, to 1.
     RETURNS (list[Candidate]): The documents, the first to annotate first; fewer than `number` if
-        there are no more, or if no more are uncertain.
+        there are no more, or if no more are uncertain. Of documents with the same text, the first counts.
     """
     field = {"entropy": 0, "least-confidence": 1, "errors": 2}[by]
-    scores = np.array([each.uncertainty[field] for each in candidates])
+    first = {each.doc.text: i for i, each in reversed(list(enumerate(candidates)))}
+    scores = np.zeros(len(candidates))
+    # Each text is annotated once.
+    for i in first.values():
+        scores[i] = candidates[i].uncertainty[field]
     vectors = _vectorize([each.doc for each in candidates])
     similarity = np.zeros(len(candidates))
     chosen: list[int] = []
