@@ -91,7 +91,8 @@ def select(
         the expected number of errors.
     diversity (float): From 0, by uncertainty alone, to 1.
     RETURNS (list[Candidate]): The documents, the first to annotate first; fewer than `number` if
-        there are no more, or if no more are uncertain. Of documents with the same text, the first counts.
+        there are no more, or if no more are uncertain. Of documents with the same text, only the
+        first can be chosen.
     """
     field = {"entropy": 0, "least-confidence": 1, "errors": 2}[by]
     first = {each.doc.text: i for i, each in reversed(list(enumerate(candidates)))}
