@@ -1,7 +1,6 @@
 """`python -m benchmarks.audit`: of annotation errors that were put into a corpus, how many does
 `crf audit` find, beside cleanlab?"""
 
-import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,10 +21,14 @@ from spacy_crf_ner.evaluation.audit.suspects import find_suspects
 from spacy_crf_ner.pipeline.gold import gold_tags
 from spacy_crf_ner.pipeline.probabilities import legal_potentials
 from spacy_crf_ner.pipeline.recognizer import recognizer_of, run_before_recognizer
-from spacy_crf_ner.util import replacing
+
+from .report import plot_lines
 
 # A place in the corpus: a document, its first token, and the token after its last one.
 Place = tuple[int, int, int]
+# How many places are looked at, as shares of the number of entities; and those in the table.
+BUDGETS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
+SHOWN = (0.05, 0.1, 0.2)
 
 app = typer.Typer(add_completion=False)
 
@@ -39,6 +42,7 @@ def main(
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of entities to spoil")] = 0.05,
     folds: Annotated[int, typer.Option(min=2, help="Number of folds")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of errors and folds")] = 0,
+    plot: Annotated[Path | None, typer.Option(help="Image file; needs matplotlib")] = None,
 ) -> None:
     """Change the label of some entities, drop some and shift some; then look for them at the places
     where annotation is least probable, and at those where cleanlab's scores are lowest. Settings of
@@ -59,20 +63,21 @@ def main(
     ):
         exact += rank_by_audit(fold, spoiled)
         token_scores += rank_by_cleanlab(fold, spoiled)
-    rows, results = [], {}
+    recalls = {}
     for name, ranked in (("crf audit", exact), ("cleanlab", token_scores)):
         places = [place for _, place in sorted(ranked)]
-        recalls = {
-            budget: recall(errors, places[: round(budget * n_entities)])
-            for budget in (0.05, 0.1, 0.2)
-        }
-        results[name] = recalls
-        rows.append((name, *(f"{value:.3f}" for value in recalls.values())))
+        recalls[name] = [recall(errors, places[: round(b * n_entities)]) for b in BUDGETS]
     msg.info(f"{len(errors):,} errors among {n_entities:,} entities")
-    header = ("recall at", *(f"{budget:.0%}" for budget in (0.05, 0.1, 0.2)))
-    msg.table(rows, header=header, aligns=("l", "r", "r", "r"), divider=True)
-    with replacing(output / "recall.json") as path:
-        path.write_text(json.dumps({"errors": len(errors), "entities": n_entities, **results}))
+    rows = [
+        (name, *(f"{values[BUDGETS.index(b)]:.3f}" for b in SHOWN))
+        for name, values in recalls.items()
+    ]
+    header = ("recall at", *(f"{b:.0%}" for b in SHOWN))
+    msg.table(rows, header=header, aligns=("l", *"r" * len(SHOWN)), divider=True)
+    if plot is not None:
+        percent = [100 * b for b in BUDGETS]
+        x_label = "places looked at, in per cent of the number of entities"
+        plot_lines(plot, percent, recalls, x_label, "share of the errors found")
 
 
 def spoil(

@@ -21,6 +21,8 @@ from spacy_crf_ner.evaluation.examples import read_examples
 from spacy_crf_ner.evaluation.selection import CRITERIA, Criterion, judge, select
 from spacy_crf_ner.util import replacing
 
+from .report import plot_lines
+
 RANDOM = "random"
 
 app = typer.Typer(add_completion=False)
@@ -38,24 +40,60 @@ def main(
     by: Annotated[str, typer.Option(help="Criteria, beside random choice")] = ",".join(CRITERIA),
     diversity: Annotated[float, typer.Option(help="As for `crf select`")] = 0.5,
     seed: Annotated[int, typer.Option(help="Seed of random choice")] = 0,
+    plot: Annotated[Path | None, typer.Option(help="Image file; needs matplotlib")] = None,
 ) -> None:
     """Simulate annotation: all begin with the same random sentences. Then a pipeline is trained,
     and chooses the next ones, whose annotation is looked up. Shows F1 on dev. Settings of the
     config are changed as in `spacy train`. What is in OUTPUT/curves.json is not repeated."""
-    docs = list(DocBin().from_disk(corpus / "train.spacy").get_docs(Vocab()))
-    overrides = parse_config_overrides(ctx.args)
     numbers = [int(size) for size in sizes.split(",")]
     names = [RANDOM, *by.split(",")]
+    overrides = parse_config_overrides(ctx.args)
+    found = simulate(config, corpus, output, numbers, names, diversity, seed, overrides)
+    curves = {name: [found[_key(name, size, numbers)] for size in numbers] for name in names}
+    scores = {name: [100 * each["f1"] for each in curve] for name, curve in curves.items()}
+    rows = []
+    for i, size in enumerate(numbers):
+        cells = [f"{scores[name][i]:.2f} ({curves[name][i]['characters']:,})" for name in names]
+        rows.append((f"{size:,}", *cells))
+    header = ("sentences", *(f"{name} (characters)" for name in names))
+    msg.table(rows, header=header, aligns=("r",) * (len(names) + 1), divider=True)
+    if plot is not None:
+        plot_lines(plot, numbers, scores, "annotated sentences", "F1 on dev")
+
+
+def simulate(
+    config: Path,
+    corpus: Path,
+    output: Path,
+    sizes: Sequence[int],
+    names: Sequence[str],
+    diversity: float,
+    seed: int,
+    overrides: dict[str, Any],
+) -> dict[str, Any]:
+    """Train a pipeline on more and more documents, chosen in several ways.
+
+    config (Path): The training config.
+    corpus (Path): A folder with train.spacy and dev.spacy.
+    output (Path): The folder for pipelines and results. Results that it has are not repeated.
+    sizes (Sequence[int]): The numbers of documents.
+    names (Sequence[str]): RANDOM, or criteria of `select`.
+    diversity (float): See `select`.
+    seed (int): The seed of random choice.
+    overrides (dict[str, Any]): Settings of the config to change.
+    RETURNS (dict[str, Any]): For each way and size, by `_key`, "f1" on dev, the "characters" and
+        the numbers of the documents "chosen".
+    """
+    docs = list(DocBin().from_disk(corpus / "train.spacy").get_docs(Vocab()))
     order = random.Random(seed).sample(range(len(docs)), len(docs))
     curves = output / "curves.json"
     found: dict[str, Any] = json.loads(curves.read_text()) if curves.is_file() else {}
     for name in names:
         chosen, model = order, output
-        for size in numbers:
-            # The first round is the same for all.
-            key = f"{RANDOM if size == numbers[0] else name} {size}"
+        for size in sizes:
+            key = _key(name, size, sizes)
             if key not in found:
-                if RANDOM in key:
+                if key.startswith(RANDOM):
                     chosen = order[:size]
                 else:
                     more = size - len(chosen)
@@ -66,7 +104,12 @@ def main(
                 with replacing(curves) as path:
                     path.write_text(json.dumps(found))
             model, chosen = output / key, found[key]["chosen"]
-    _show(found, numbers, names)
+    return found
+
+
+def _key(name: str, size: int, sizes: Sequence[int]) -> str:
+    # The first documents are the same for all.
+    return f"{name if size > sizes[0] else RANDOM} {size}"
 
 
 def fit(
@@ -117,14 +160,6 @@ def choose(
         others[each.document]
         for each in select(candidates, number, by=cast(Criterion, by), diversity=diversity)
     ]
-
-
-def _show(found: dict[str, Any], sizes: Sequence[int], names: Sequence[str]) -> None:
-    rows = []
-    for size in sizes:
-        cells = [found[f"{name if size > sizes[0] else RANDOM} {size}"] for name in names]
-        rows.append((f"{size:,}", *(f"{cell['f1'] * 100:.2f}" for cell in cells)))
-    msg.table(rows, header=("sentences", *names), aligns=("r",) * (len(names) + 1), divider=True)
 
 
 if __name__ == "__main__":
