@@ -15,6 +15,7 @@ from .init import init_cli
 from .overrides import CONTEXT
 from .summarize import summarize_cli
 from .train import train_cli
+from .tune import tune_cli
 from .update import update_cli
 from .vectors import vectors_cli
 
@@ -29,6 +30,7 @@ app.command("calibrate")(calibrate_cli)
 app.command("card")(card_cli)
 app.command("annotate")(annotate_cli)
 app.command("train", context_settings=CONTEXT)(train_cli)
+app.command("tune", context_settings=CONTEXT)(tune_cli)
 app.command("distill", context_settings=CONTEXT)(distill_cli)
 app.command("update", context_settings=CONTEXT)(update_cli)
 app.command("vectors")(vectors_cli)
