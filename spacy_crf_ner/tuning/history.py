@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment
 
 from ..util import replacing
-from .plots import plot_study, short_name
+from .plots import ENOUGH, plot_study, short_name
 from .space import Space, to_values
 from .study import ERROR, best_of, is_done
 
@@ -32,7 +32,8 @@ svg { height: auto; max-width: 100% }
 <p>{{ counts }}. Scores are on the dev corpus, in points. The best of many is too good by chance:
 score it on a test corpus before you believe it.</p>
 {{ svg | safe }}
-<p>Importance is that for being among the best quarter of the complete trials (PED-ANOVA).</p>
+<p>A setting is important if its values in the best quarter of the complete trials differ from
+those in all of them (PED-ANOVA). It is shown after {{ enough }} complete trials.</p>
 <table>
 <tr><th>trial<th>score<th>steps<th>minutes{% for name in names %}<th>{{ name }}{% endfor %}
 {% for row in rows %}
@@ -55,6 +56,7 @@ def write_history(study: "Study", space: Space, own: dict[str, Any], path: Path)
     trials = [trial for trial in study.get_trials(deepcopy=False) if is_done(trial)]
     page = Environment(autoescape=True).from_string(_PAGE)
     html = page.render(
+        enough=ENOUGH,
         counts=count_trials(trials),
         svg=_to_svg(plot_study(study, trials)),
         names=[short_name(name, space) for name in space],

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _BEST, _COMPLETE, _PRUNED = "#b3261e", "#1f5fa8", "#b0b0b0"
-# Fewer complete trials say little about which setting matters.
-_ENOUGH = 8
+# So many complete trials say something about which setting matters.
+ENOUGH = 8
 
 
 def plot_history(trials: Sequence["FrozenTrial"], axes: "Axes") -> None:
@@ -103,7 +103,7 @@ def find_importance(study: "Study") -> dict[str, float]:
     from optuna.trial import TrialState
 
     complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    if len(complete) < _ENOUGH:
+    if len(complete) < ENOUGH:
         return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)

@@ -95,9 +95,9 @@ class Range:
         """The value that Optuna has drawn.
 
         param (Any): What Optuna calls it.
-        RETURNS (Any): The same.
+        RETURNS (Any): The same, but no more than six digits of it, for people who read the config.
         """
-        return param
+        return param if isinstance(param, int) else float(f"{param:.6g}")
 
 
 def make_values(given: Any) -> Choices | Range:

@@ -1,6 +1,5 @@
 """The files of a study: a journal of its trials, and locks that tell who is at work."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,7 +79,7 @@ class Workers:
             yield
 
     def open_storage(self) -> "JournalStorage":
-        """Open the journal. Only one worker may do so at a time.
+        """Open the journal.
 
         RETURNS (JournalStorage): What Optuna keeps the study in.
         """
@@ -88,15 +87,15 @@ class Workers:
         from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
         path = self.folder / _JOURNAL
-        if path.exists():
-            _remove_half_line(path)
-        lock = self._lock(f"{_JOURNAL}.lock")
+        lock = self._lock(_JOURNAL)
 
         class Lock(JournalFileOpenLock):
-            """Optuna's own locks are files, which a killed process leaves behind."""
+            """Held while something is added. Optuna's own locks are files, which a killed process
+            leaves behind."""
 
             def acquire(self) -> bool:
                 lock.acquire()
+                _remove_half_line(path)
                 return True
 
             def release(self) -> None:
@@ -114,8 +113,9 @@ class Workers:
 
 
 def _remove_half_line(path: Path) -> None:
-    """Remove what a killed process has begun to write, which Optuna could not read."""
+    """Remove what a killed process has begun to write. Optuna could not read it with more after
+    it."""
     with path.open("rb+") as file:
         lines = file.read()
-        file.truncate(lines.rfind(b"\n") + 1)
-        os.fsync(file.fileno())
+        if lines and not lines.endswith(b"\n"):
+            file.truncate(lines.rfind(b"\n") + 1)

@@ -116,6 +116,21 @@ def open_study(
         yield SharedStudy(study, space, workers, worker, seed)
 
 
+def read_study(folder: Path) -> "Study":
+    """Read a study, without working on it.
+
+    folder (Path): The folder of the study.
+    RETURNS (Study): Optuna's study.
+    RAISES: CorpusError if there is none.
+    """
+    import optuna
+
+    workers = Workers(folder)
+    if not workers.folder.is_dir():
+        raise CorpusError("no study. `python -m spacy crf tune --output` makes one.", folder)
+    return optuna.load_study(study_name=_NAME, storage=workers.open_storage())
+
+
 def is_done(trial: "FrozenTrial") -> bool:
     """Whether a trial came to an end, other than by being killed.
 
