@@ -105,7 +105,7 @@ def test_the_same_command_goes_on(files):
 
 def test_a_trial_that_fails_is_counted(files):
     (files / "space.cfg").write_text('[components.crf_ner]\ntag_scheme = ["BIOES", "nonsense"]\n')
-    result = tune(files, "--trials", 4)
+    result = tune(files, "--trials", 3)
     assert result.exit_code == 0, result.output
     assert "failed: " in result.output
     assert "nonsense" in result.output
