@@ -3,7 +3,7 @@
 import random
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -50,6 +50,24 @@ def train(
     RAISES: ValueError if the pipeline cannot be trained by several ranks, or if they do not have
         the same data; RankLost if a rank has ended.
     """
+    steps, settings = start_training(nlp, ranks)
+    if ranks.rank == 0:
+        _log_and_save(nlp, steps, settings, output, stdout, stderr)
+    else:
+        for _ in steps:
+            pass
+
+
+def start_training(nlp: Language, ranks: Ranks) -> tuple[Iterator[Step], dict[str, Any]]:
+    """Prepare the training of a pipeline, which goes on as the steps are taken.
+
+    nlp (Language): The pipeline, initialized, the same on all ranks.
+    ranks (Ranks): All ranks.
+    RETURNS (tuple[Iterator[Step], dict[str, Any]]): The steps, and the config's section `training`,
+        resolved.
+    RAISES: ValueError if the pipeline cannot be trained by several ranks, or if they do not have
+        the same data.
+    """
     config = nlp.config.interpolate()
     seed = config["training"]["seed"]
     if seed is None and ranks.size > 1:
@@ -83,11 +101,7 @@ def train(
         annotating_components=settings["annotating_components"],
         before_update=before_update and (lambda _, info: before_update(nlp, info)),
     )
-    if ranks.rank == 0:
-        _log_and_save(nlp, steps, settings, output, stdout, stderr)
-    else:
-        for _ in steps:
-            pass
+    return steps, settings
 
 
 def _evaluate_on_first(evaluate: Evaluate, ranks: Ranks) -> Evaluate:
