@@ -90,8 +90,10 @@ def write_checkpoint(output: Path, state: dict[str, Any], arrays: dict[str, np.n
     arrays (dict[str, np.ndarray]): The arrays by name, contiguous.
     """
     _remove_unfinished(output)
+    # Scores and losses may be numpy's numbers.
+    metadata = {STATE: json.dumps(state, default=float)}
     with replacing(output / NAME) as path:
-        save_file(arrays, path, metadata={STATE: json.dumps(state)})
+        save_file(arrays, path, metadata=metadata)
 
 
 def remove_checkpoint(output: Path) -> None:
