@@ -120,11 +120,14 @@ def kill_after(monkeypatch, output, step):
 
 
 def files_in(folder):
-    return {
+    files = {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "training.jsonl"
     }
+    # The order of the labels' scores is that of a set, and so another one in each process.
+    metas = {name: json.loads(data) for name, data in files.items() if name.endswith("meta.json")}
+    return {**files, **metas}
 
 
 def log_in(folder):
