@@ -28,9 +28,8 @@ def train_once(
         no such score.
     """
     nlp = init_nlp(config, use_gpu=use_gpu)
-    steps, _ = start_training(nlp, Ranks())
     best = 0.0
-    for _, info, is_best in steps:
+    for _, info, is_best in start_training(nlp, Ranks()).steps:
         if is_best is not None:
             score = _read_score(info, metric)
             best = max(best, score)
