@@ -8,7 +8,7 @@ import torch
 from spacy.tokens import Doc
 
 from ..crf import Posterior, Potentials, best_tags, entropy, log_likelihood
-from ..tags import Span
+from ..tags import OUTSIDE, Span, TagSet
 from .annotations import at_least
 from .component import CRFEntityRecognizer
 from .constraints import allowed_tags, constrain
@@ -45,12 +45,44 @@ def span_probabilities(
     """
     if not any(spans):
         return [[] for _ in docs]
-    known = [[span for span in each if span[2] in pipe.labels] for each in spans]
-    tags = [pipe.tag_set.from_spans(each, len(doc)) for each, doc in zip(known, docs)]
+    return probabilities_of_spans(legal_potentials(pipe, docs), pipe.tag_set, spans)
+
+
+def probabilities_of_spans(
+    legal: Potentials, tag_set: TagSet, spans: Sequence[Sequence[Span]]
+) -> list[list[float]]:
+    """As `span_probabilities`, given the scores.
+
+    legal (Potentials): The scores of legal tag sequences.
+    tag_set (TagSet): The tags.
+    spans (Sequence[Sequence[Span]]): The spans of each sequence.
+    RETURNS (list[list[float]]): The probability of each span.
+    RAISES: ValueError as `span_probabilities`.
+    """
+    known = [[span for span in each if span[2] in tag_set.labels] for each in spans]
+    tags = [tag_set.from_spans(each, n) for each, n in zip(known, legal.lengths.tolist())]
     flat = torch.tensor(list(chain(*tags)), dtype=torch.long)
-    found = add_confidences(legal_potentials(pipe, docs), flat, known, pipe.tag_set)
+    found = add_confidences(legal, flat, known, tag_set)
     of_known = [{entity[:3]: entity.confidence or 0.0 for entity in each} for each in found]
     return [[of.get(span, 0.0) for span in each] for of, each in zip(of_known, spans)]
+
+
+def probabilities_of_outside(
+    legal: Potentials, tag_set: TagSet, places: Sequence[Sequence[tuple[int, int]]]
+) -> list[list[float]]:
+    """The exact probability that no token of a place is part of an entity.
+
+    legal (Potentials): The scores of legal tag sequences.
+    tag_set (TagSet): The tags.
+    places (Sequence[Sequence[tuple[int, int]]]): The places in each sequence, as (first token, one
+        past the last).
+    RETURNS (list[list[float]]): The probability of each place.
+    """
+    outside = torch.zeros(len(legal.emissions), dtype=torch.long)
+    # As if these were entities, all of whose tags are O.
+    spans = [[(start, end, OUTSIDE) for start, end in each] for each in places]
+    found = add_confidences(legal, outside, spans, tag_set)
+    return [[entity.confidence or 0.0 for entity in each] for each in found]
 
 
 def uncertainties(pipe: CRFEntityRecognizer, docs: Sequence[Doc]) -> list[Uncertainty]:

@@ -7,7 +7,12 @@ import pytest
 from spacy.tokens import Span
 from util import make_trained
 
-from spacy_crf_ner.pipeline.probabilities import span_probabilities, uncertainties
+from spacy_crf_ner.pipeline.probabilities import (
+    legal_potentials,
+    probabilities_of_outside,
+    span_probabilities,
+    uncertainties,
+)
 
 TEXTS = ["王明在北", "", "雨", "京是北京"]
 MANY = 100_000  # more sets of entities than a text of four characters has
@@ -35,6 +40,21 @@ def test_probabilities_of_spans(nlp):
         sets = all_sets(nlp, text) if text else []
         expected = [sum(p for p, ents in sets if span in ents) for span in of_text]
         assert each == pytest.approx(expected, rel=1e-4)
+
+
+def test_probabilities_of_no_entity(nlp):
+    pipe = nlp.get_pipe("crf_ner")
+    legal = legal_potentials(pipe, [nlp.make_doc(text) for text in TEXTS])
+    places = [[(0, 2), (1, 4)], [], [(0, 1)], [(0, 4)]]
+    for text, of_text, found in zip(
+        TEXTS, places, probabilities_of_outside(legal, pipe.tag_set, places)
+    ):
+        sets = all_sets(nlp, text) if text else []
+        expected = [
+            sum(p for p, ents in sets if all(b <= start or end <= a for a, b, _ in ents))
+            for start, end in of_text
+        ]
+        assert found == pytest.approx(expected, rel=1e-4)
 
 
 def test_spans_of_an_unknown_label_have_no_probability(nlp):

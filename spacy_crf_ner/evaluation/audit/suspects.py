@@ -8,10 +8,15 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import minibatch
 
-from ...pipeline.decoding import Entity
+from ...pipeline.decoding import Entity, probable_spans
 from ...pipeline.partial import annotated_labels
-from ...pipeline.probabilities import span_probabilities
+from ...pipeline.probabilities import (
+    legal_potentials,
+    probabilities_of_outside,
+    probabilities_of_spans,
+)
 from ...pipeline.recognizer import recognizer_of, run_before_recognizer
+from ...tags import Span as TokenSpan
 
 Kind = Literal["label", "boundary", "spurious", "missing"]
 # Spans that are less probable are not considered as what the annotation should be.
@@ -28,7 +33,8 @@ class Suspect(NamedTuple):
     label (str): Its label, or the one that it may have.
     kind (Kind): What may be wrong: its "label"; its "boundary", and maybe its label too; it is no
         entity, so "spurious"; or it is not annotated, so "missing".
-    probability (float): The probability of the annotation: of the entity, or that there is none.
+    probability (float): The probability of the annotation: of the entity; for "missing", that no
+        token there is part of one.
     suggestion (Entity | None): For "label" and "boundary", the most probable entity in its place,
         in characters.
     """
@@ -77,31 +83,48 @@ def find_suspects(nlp: Language, examples: Sequence[Example]) -> Iterator[Suspec
     pipe = recognizer_of(nlp, "The pipeline")
     number = 0
     for batch in minibatch(examples, nlp.batch_size):
+        # Without tokens, there are no scores.
+        if not any(len(eg.predicted) for eg in batch):
+            number += len(batch)
+            continue
         docs = run_before_recognizer(nlp, [eg.predicted for eg in batch])
-        gold = [eg.get_aligned_spans_y2x(eg.reference.ents) for eg in batch]
-        spans = [[(ent.start, ent.end, ent.label_) for ent in ents] for ents in gold]
-        probabilities = span_probabilities(pipe, docs, spans)
-        candidates = pipe.probable_spans(docs, CANDIDATE)
-        for eg, entities, values, others in zip(batch, spans, probabilities, candidates):
-            annotated = [Entity(*span, value) for span, value in zip(entities, values)]
-            yield from _compare(number, eg, annotated, others)
+        legal, tag_set = legal_potentials(pipe, docs), pipe.tag_set
+        gold = [_annotated(eg) for eg in batch]
+        probabilities = probabilities_of_spans(legal, tag_set, gold)
+        others = probable_spans(legal, tag_set, CANDIDATE)
+        places = [[(other.start, other.end) for other in each] for each in others]
+        outside = probabilities_of_outside(legal, tag_set, places)
+        for eg, *columns in zip(batch, gold, probabilities, others, outside):
+            yield from _compare(number, eg, *columns)
             number += 1
 
 
+def _annotated(example: Example) -> list[TokenSpan]:
+    ents = example.get_aligned_spans_y2x(example.reference.ents)
+    return [(ent.start, ent.end, ent.label_) for ent in ents]
+
+
 def _compare(
-    number: int, example: Example, annotated: list[Entity], others: list[Entity]
+    number: int,
+    example: Example,
+    gold: list[TokenSpan],
+    probabilities: list[float],
+    others: list[Entity],
+    outside: list[float],
 ) -> Iterator[Suspect]:
     """Suspects of one document, by position."""
     doc = example.predicted
+    annotated = [Entity(*span, value) for span, value in zip(gold, probabilities)]
     found = [_judge(number, doc, entity, others) for entity in annotated]
     taken = {i for entity in annotated for i in range(entity.start, entity.end)}
     taken |= _unknown(example)
     labels = annotated_labels(example.reference)
-    for other in sorted(others, key=_probability, reverse=True):
+    pairs = sorted(zip(others, outside), key=lambda pair: -_probability(pair[0]))
+    for other, probability in pairs:
         tokens = range(other.start, other.end)
         if taken.isdisjoint(tokens) and (labels is None or other.label in labels):
             taken.update(tokens)
-            found.append(_suspect(number, doc, other, "missing", 1 - _probability(other), None))
+            found.append(_suspect(number, doc, other, "missing", probability, None))
     yield from sorted(found, key=lambda suspect: suspect.start)
 
 
