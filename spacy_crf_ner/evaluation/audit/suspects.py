@@ -94,8 +94,9 @@ def find_suspects(nlp: Language, examples: Sequence[Example]) -> Iterator[Suspec
         others = probable_spans(legal, tag_set, CANDIDATE)
         places = [[(other.start, other.end) for other in each] for each in others]
         outside = probabilities_of_outside(legal, tag_set, places)
-        for eg, *columns in zip(batch, gold, probabilities, others, outside):
-            yield from _compare(number, eg, *columns)
+        for eg, spans, values, rivals, free in zip(batch, gold, probabilities, others, outside):
+            annotated = [Entity(*span, value) for span, value in zip(spans, values)]
+            yield from _compare(number, eg, annotated, rivals, free)
             number += 1
 
 
@@ -107,14 +108,12 @@ def _annotated(example: Example) -> list[TokenSpan]:
 def _compare(
     number: int,
     example: Example,
-    gold: list[TokenSpan],
-    probabilities: list[float],
+    annotated: list[Entity],
     others: list[Entity],
     outside: list[float],
 ) -> Iterator[Suspect]:
     """Suspects of one document, by position."""
     doc = example.predicted
-    annotated = [Entity(*span, value) for span, value in zip(gold, probabilities)]
     found = [_judge(number, doc, entity, others) for entity in annotated]
     taken = {i for entity in annotated for i in range(entity.start, entity.end)}
     taken |= _unknown(example)
