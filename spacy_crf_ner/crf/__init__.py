@@ -5,7 +5,7 @@
 """
 
 from .decoding import best_tags, k_best_tags, minimum_risk_tags
-from .likelihood import cross_entropy, log_likelihood, log_partition
+from .likelihood import cross_entropy, entropy, log_likelihood, log_partition
 from .module import LinearChainCRF
 from .posterior import Expectations, Posterior, expectations
 from .potentials import Potentials
@@ -17,6 +17,7 @@ __all__ = [
     "Potentials",
     "best_tags",
     "cross_entropy",
+    "entropy",
     "expectations",
     "k_best_tags",
     "log_likelihood",

@@ -1,4 +1,4 @@
-"""The log-likelihood, log-partition and cross-entropy of a linear-chain CRF.
+"""The log-likelihood, log-partition, entropy and cross-entropy of a linear-chain CRF.
 
 All values are in nats. They are summed in float64 on the CPU and in float32 or better elsewhere,
 in whatever precision the scores come. Gradients are analytic: the difference of expected counts of
@@ -50,6 +50,24 @@ def cross_entropy(p: Potentials, expected: Expectations) -> Tensor:
     RETURNS (Tensor): (B,) float64, 0 for an empty sequence.
     """
     return _CrossEntropy.apply(p.emissions, p.start, p.transitions, p.end, p.lengths, *expected)
+
+
+@torch.no_grad()
+def entropy(p: Potentials) -> Tensor:
+    """The entropy of each sequence's distribution over tag sequences, by forward-backward.
+
+    It is 0 if only one tag sequence is possible, and the log of their number if all are equally
+    probable (Hernando et al. 2005, "Efficient computation of the hidden Markov model entropy for a
+    given observation sequence"; Mann and McCallum 2007).
+
+    p (Potentials): The scores.
+    RETURNS (Tensor): (B,) float64, in nats.
+    """
+    p = p.precise()
+    passes = ForwardBackward(p)
+    expected = Expectations(*passes.expectations())
+    # It is the log-partition less the expected score. Rounding may make it negative.
+    return (passes.log_z - _expected_scores(p, expected)).clamp(min=0)
 
 
 class _LogPartition(torch.autograd.Function):

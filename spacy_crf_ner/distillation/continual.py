@@ -13,9 +13,10 @@ from spacy.util import minibatch, registry
 from ..formats.write import write_docbins
 from ..pipeline.gold import Survey, survey_gold
 from ..pipeline.partial import annotated_labels, keep_annotated_labels
+from ..pipeline.recognizer import recognizer_of, run_before_recognizer
 from ..tags import make_tag_set
 from .student import READER, Progress, write_distilled
-from .teacher import annotate_unknown, is_labelled, recognizer_of, run_before_recognizer
+from .teacher import annotate_unknown, is_labelled
 
 # The share of the steps in which the learning rate rises.
 WARMUP = 0.1

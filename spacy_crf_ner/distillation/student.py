@@ -15,9 +15,10 @@ from thinc.api import Config
 from ..formats.source import Source
 from ..formats.text import read_texts
 from ..pipeline.gold import survey_gold
+from ..pipeline.recognizer import recognizer_of, run_before_recognizer
 from ..pipeline.soft_targets import tag_order
 from ..util import CorpusError, replacing
-from .teacher import annotate, is_labelled, recognizer_of, run_before_recognizer
+from .teacher import annotate, is_labelled
 from .warm_start import take_embeddings, take_encoder
 
 # The approximate number of tokens for regressing the teacher's embeddings on the student's.

@@ -8,7 +8,7 @@ import pytest
 import torch
 from enumeration import LENGTHS, TAG_SETS, make_potentials, masks_of, name_of, probabilities
 
-from spacy_crf_ner.crf import Potentials, cross_entropy, expectations, log_likelihood
+from spacy_crf_ner.crf import Potentials, cross_entropy, entropy, expectations, log_likelihood
 
 CASES = [(3, None), *((len(tag_set), tag_set) for tag_set in TAG_SETS)]
 
@@ -37,6 +37,17 @@ def test_expectations(case, backend):
     found = expectations(teacher)
     assert torch.allclose(found.tags, tags, atol=1e-10)
     assert torch.allclose(found.pairs, pairs, atol=1e-10)
+
+
+def test_entropy(case, backend):
+    (potentials, _), (tag_sequences, _) = case
+    expected = [-sum(q * math.log(q) for q in paths.values()) for paths in tag_sequences]
+    assert entropy(potentials).tolist() == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_entropy_of_what_is_certain_is_0():
+    certain = make_potentials(3).map(lambda x: 1000 * x)
+    assert entropy(certain).tolist() == [0.0] * len(LENGTHS)
 
 
 def test_cross_entropy(case, backend):
