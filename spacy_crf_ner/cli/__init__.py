@@ -13,6 +13,7 @@ from .errors import Commands
 from .evaluate import evaluate_cli
 from .init import init_cli
 from .overrides import CONTEXT
+from .report import report_cli
 from .summarize import summarize_cli
 from .train import train_cli
 from .update import update_cli
@@ -27,6 +28,7 @@ app.command("evaluate")(evaluate_cli)
 app.command("summarize")(summarize_cli)
 app.command("calibrate")(calibrate_cli)
 app.command("card")(card_cli)
+app.command("report")(report_cli)
 app.command("annotate")(annotate_cli)
 app.command("train", context_settings=CONTEXT)(train_cli)
 app.command("distill", context_settings=CONTEXT)(distill_cli)

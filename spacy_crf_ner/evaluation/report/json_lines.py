@@ -29,7 +29,9 @@ def read_objects(
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            problem = f"not a JSON object. {written_by} writes one a line; remove what is not whole."
+            problem = (
+                f"not a JSON object. {written_by} writes one a line; remove what is not whole."
+            )
             raise CorpusError(problem, path, number)
         for key, types in keys.items():
             if key not in found:

@@ -8,6 +8,11 @@ from .json_lines import read_objects
 
 LOG_NAME = "training.jsonl"
 _WRITTEN_BY = "A logger of training with an output file"
+_KEYS: dict[str, type | tuple[type, ...]] = {
+    "step": int,
+    "losses": dict,
+    "score": (int, float, type(None)),
+}
 
 
 class Evaluation(NamedTuple):
@@ -43,8 +48,7 @@ def read_log(path: Path) -> list[Evaluation]:
     RETURNS (list[Evaluation]): The evaluations, in order.
     RAISES: CorpusError naming the line of what is no evaluation.
     """
-    keys = {"step": int, "losses": dict, "score": (int, float, type(None))}
-    found = [_evaluation(entry) for _, entry in read_objects(path, keys, _WRITTEN_BY)]
+    found = [_evaluation(entry) for _, entry in read_objects(path, _KEYS, _WRITTEN_BY)]
     if not found:
         raise CorpusError("there is no evaluation in it. Train for longer.", path)
     return found

@@ -9,10 +9,10 @@ from spacy.training import Example
 from spacy.util import minibatch
 
 from ...pipeline.component import CRFEntityRecognizer
+from ...pipeline.probabilities import span_probabilities
+from ...tags import Span as Bounds
 
 BATCH_SIZE = 128
-# The first token, the one after the last, and the label, in the predicted document.
-_Bounds = tuple[int, int, str]
 
 
 class Mention(NamedTuple):
@@ -87,12 +87,12 @@ def to_reference(eg: Example, start: int, end: int, label: str) -> Span | None:
     return span if all(token.ent_iob for token in span) else None
 
 
-def _found(eg: Example) -> list[tuple[Span, _Bounds]]:
+def _found(eg: Example) -> list[tuple[Span, Bounds]]:
     spans = ((to_reference(eg, e.start, e.end, e.label_), e) for e in eg.predicted.ents)
     return [(span, (ent.start, ent.end, ent.label_)) for span, ent in spans if span is not None]
 
 
-def _in_predicted(eg: Example, span: Span) -> _Bounds | None:
+def _in_predicted(eg: Example, span: Span) -> Bounds | None:
     """A gold span in predicted tokens; None if its boundaries are none of theirs."""
     found = eg.predicted.char_span(span.start_char, span.end_char)
     return None if found is None else (found.start, found.end, span.label_)
@@ -101,10 +101,10 @@ def _in_predicted(eg: Example, span: Span) -> _Bounds | None:
 def _probabilities(
     pipe: CRFEntityRecognizer,
     examples: Sequence[Example],
-    spans: Sequence[Sequence[_Bounds | None]],
+    spans: Sequence[Sequence[Bounds | None]],
 ) -> list[list[float]]:
     """The probability of each span; 0 for None, which cannot be predicted."""
     docs = [eg.predicted for eg in examples]
     possible = [[span for span in of_doc if span is not None] for of_doc in spans]
-    values = iter(chain(*pipe.span_probabilities(docs, possible)))
+    values = iter(chain(*span_probabilities(pipe, docs, possible)))
     return [[0.0 if span is None else next(values) for span in of_doc] for of_doc in spans]

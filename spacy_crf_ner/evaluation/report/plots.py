@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # What is drawn in these colours gets those of the page's style sheet.
 INK, GRID, FIRST, SECOND, THIRD = "#010101", "#020202", "#030303", "#040404", "#050505"
 _COLOURS = {INK: "ink", GRID: "line", FIRST: "first", SECOND: "second", THIRD: "third"}
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "axes.edgecolor": GRID,
     "axes.labelcolor": INK,
     "axes.spines.right": False,
@@ -65,7 +65,9 @@ def plot_reliability(bins: Sequence[Bin]) -> str:
         )
         top.set(ylabel="share that is correct", ylim=(0, 1))
         top.legend(loc="upper left")
-        below.bar([b.low for b in bins], [b.count for b in bins], width * 0.94, align="edge", color=FIRST)
+        below.bar(
+            [b.low for b in bins], [b.count for b in bins], width * 0.94, align="edge", color=FIRST
+        )
         below.set(xlabel="confidence", ylabel="entities", xlim=(0, 1))
 
     return _draw("reliability", "Reliability diagram", draw, n_rows=2)
@@ -105,7 +107,9 @@ def plot_learning_curve(evaluations: Sequence[Evaluation]) -> str:
         "ents_p": {"color": SECOND, "label": "precision"},
         "ents_r": {"color": THIRD, "linestyle": "--", "label": "recall"},
     }
-    named = {key: style for key, style in styles.items() if any(key in e.scores for e in evaluations)}
+    named = {
+        key: style for key, style in styles.items() if any(key in e.scores for e in evaluations)
+    }
 
     def draw(top: "Axes", below: "Axes") -> None:
         for key, style in named.items():
@@ -116,7 +120,9 @@ def plot_learning_curve(evaluations: Sequence[Evaluation]) -> str:
         top.axvline(best.step, color=INK, linestyle=":", label=f"best, step {best.step:,}")
         top.set(ylabel="per cent")
         top.legend(loc="lower right")
-        below.plot(steps, [float("nan") if e.loss is None else e.loss for e in evaluations], color=FIRST)
+        below.plot(
+            steps, [float("nan") if e.loss is None else e.loss for e in evaluations], color=FIRST
+        )
         below.set(xlabel="step", ylabel="loss")
 
     return _draw("learning", "Scores and loss against training steps", draw, n_rows=2)

@@ -1,6 +1,5 @@
 """Scores at other thresholds than that of the component."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -54,17 +53,6 @@ def best_point(points: Sequence[Point]) -> Point:
     RETURNS (Point): The one with the lowest threshold, if several are best.
     """
     return max(points, key=lambda point: point.counts.f1 or 0.0)
-
-
-def point_at(points: Sequence[Point], threshold: float) -> Point:
-    """The point of a threshold, or that of the next higher one.
-
-    points (Sequence[Point]): The points, by threshold.
-    threshold (float): The threshold.
-    RETURNS (Point): The point.
-    """
-    i = bisect_left([point.threshold for point in points], threshold)
-    return points[min(i, len(points) - 1)]
 
 
 def _candidates(pipe: CRFEntityRecognizer, examples: Sequence[Example]) -> list[list[Entity]]:
