@@ -29,8 +29,6 @@ NO_PROBABILITIES = (
     "The pipeline has no crf_ner that sets doc.ents, and so no confidences. The errors are in the "
     "order of the corpus."
 )
-# Degrees of the colour wheel between labels: the golden angle keeps neighbours apart.
-HUE_STEP = 137.5
 
 
 class Inputs(NamedTuple):
@@ -227,8 +225,8 @@ def _corpus_section(
     }
 
 
-def _hues(mentions: Sequence[Mentions], audit: Sequence[Suggestion]) -> dict[str, float]:
-    """The colour of each label."""
+def _hues(mentions: Sequence[Mentions], audit: Sequence[Suggestion]) -> dict[str, int]:
+    """The colour of each label, in degrees of the colour wheel."""
     labels = {m.span.label_ for of_doc in mentions for side in of_doc for m in side}
     labels |= {suggestion.label for suggestion in audit}
-    return {label: i * HUE_STEP % 360 for i, label in enumerate(sorted(labels))}
+    return {label: 360 * i // len(labels) for i, label in enumerate(sorted(labels))}

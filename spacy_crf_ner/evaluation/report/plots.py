@@ -64,7 +64,7 @@ def plot_reliability(bins: Sequence[Bin]) -> str:
             label="mean confidence",
         )
         top.set(ylabel="share that is correct", ylim=(0, 1))
-        top.legend(loc="upper left")
+        _add_legend(top)
         below.bar(
             [b.low for b in bins], [b.count for b in bins], width * 0.94, align="edge", color=FIRST
         )
@@ -90,7 +90,7 @@ def plot_thresholds(points: Sequence[Point], threshold: float, best: float) -> s
         axes.axvline(threshold, color=INK, label=f"its own threshold, {threshold:.2f}")
         axes.axvline(best, color=INK, linestyle=":", label=f"highest F1 here, {best:.2f}")
         axes.set(xlabel="threshold", ylabel="per cent", xlim=(0, 1))
-        axes.legend(loc="lower center")
+        _add_legend(axes)
 
     return _draw("thresholds", "Precision, recall and F1 against the threshold", draw)
 
@@ -119,13 +119,18 @@ def plot_learning_curve(evaluations: Sequence[Evaluation]) -> str:
         best = max(evaluations, key=lambda e: e.score or 0.0)
         top.axvline(best.step, color=INK, linestyle=":", label=f"best, step {best.step:,}")
         top.set(ylabel="per cent")
-        top.legend(loc="lower right")
+        _add_legend(top)
         below.plot(
             steps, [float("nan") if e.loss is None else e.loss for e in evaluations], color=FIRST
         )
         below.set(xlabel="step", ylabel="loss")
 
     return _draw("learning", "Scores and loss against training steps", draw, n_rows=2)
+
+
+def _add_legend(axes: "Axes") -> None:
+    """Beside the axes, where it hides nothing."""
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _percent(values: Any) -> list[float]:
@@ -139,7 +144,7 @@ def _draw(name: str, title: str, draw: Callable[..., None], *, n_rows: int = 1) 
 
     output = StringIO()
     with rc_context(_SETTINGS):
-        figure = Figure(figsize=(7, 3.4 if n_rows == 1 else 4.4), layout="constrained")
+        figure = Figure(figsize=(8, 3.4 if n_rows == 1 else 4.4), layout="constrained")
         ratios = (3, 1)[:n_rows]
         axes = figure.subplots(n_rows, sharex=True, squeeze=False, height_ratios=ratios)
         draw(*axes[:, 0])
