@@ -44,6 +44,9 @@ class Inputs(NamedTuple):
     audit: Sequence[Suggestion] | None = None
 
 
+NOTHING_ELSE = Inputs()
+
+
 class Errors(NamedTuple):
     """The list of errors.
 
@@ -64,7 +67,7 @@ class Errors(NamedTuple):
 def make_report(
     nlp: Language,
     examples: Sequence[Example],
-    inputs: Inputs = Inputs(),  # noqa: B008 (never changed)
+    inputs: Inputs = NOTHING_ELSE,
     *,
     model: str,
     data: str,
