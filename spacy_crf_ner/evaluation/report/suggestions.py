@@ -23,14 +23,14 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
 class Suggestion(NamedTuple):
     """An annotation that is likely to be wrong.
 
-    document (int): The number of the document.
+    document (int): The number of the document, from 0.
     before (str): The text before the mention.
     mention (str): The mention.
     after (str): The text after it.
     label (str): Its label.
     kind (str): What is likely to be wrong.
-    probability (float): What the audit says of it.
-    suggestion (str | None): What would be better.
+    probability (float): The probability of the annotation.
+    suggestion (str | None): The label that is more probable.
     """
 
     document: int
