@@ -1,7 +1,7 @@
-"""Tables of measurements, and the machine they were made on."""
+"""Tables and pictures of measurements, and the machine they were made on."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -38,3 +38,33 @@ def write_table(
     with replacing(output) as path:
         path.write_text("\n".join([*lines, "", summary, ""]), encoding="utf8")
     msg.good(f"written: {output}")
+
+
+def plot_lines(
+    path: Path,
+    xs: Sequence[float],
+    lines: Mapping[str, Sequence[float]],
+    x_label: str,
+    y_label: str,
+) -> None:
+    """Draw lines over the same points.
+
+    path (Path): The image file.
+    xs (Sequence[float]): Where the points are.
+    lines (Mapping[str, Sequence[float]]): The values of each line at the points.
+    x_label (str): What the points are.
+    y_label (str): What the values are.
+    RAISES: ImportError without matplotlib.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, values in lines.items():
+        axes.plot(xs, values, marker="o", markersize=4, label=name)
+    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    msg.good(f"written: {path}")

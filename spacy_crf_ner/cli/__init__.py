@@ -4,6 +4,7 @@ import typer
 from spacy.cli._util import app as spacy_app
 
 from .annotate import annotate_cli
+from .audit import audit_cli
 from .calibrate import calibrate_cli
 from .card import card_cli
 from .convert import convert_cli
@@ -14,6 +15,7 @@ from .evaluate import evaluate_cli
 from .init import init_cli
 from .overrides import CONTEXT
 from .report import report_cli
+from .select import select_cli
 from .summarize import summarize_cli
 from .train import train_cli
 from .update import update_cli
@@ -30,6 +32,8 @@ app.command("calibrate")(calibrate_cli)
 app.command("card")(card_cli)
 app.command("report")(report_cli)
 app.command("annotate")(annotate_cli)
+app.command("audit", context_settings=CONTEXT)(audit_cli)
+app.command("select")(select_cli)
 app.command("train", context_settings=CONTEXT)(train_cli)
 app.command("distill", context_settings=CONTEXT)(distill_cli)
 app.command("update", context_settings=CONTEXT)(update_cli)
