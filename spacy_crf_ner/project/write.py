@@ -49,7 +49,8 @@ python -m spacy project run all
 
 This converts the corpus to `corpus/`, trains a pipeline in `training/`, writes its scores to
 `metrics/`, makes an installable package in `packages/` and writes a page about the pipeline to
-`reports/`, for a browser. A step is skipped if nothing has changed. It can also be run alone, for example `python -m spacy project run train`.
+`reports/`, for a browser. A step is skipped if nothing has changed. It can also be run alone, for
+example `python -m spacy project run train`.
 
 ## Use
 
