@@ -25,9 +25,10 @@ from .slices import by_entity_length, by_familiarity, by_sentence_length
 from .suggestions import N_SHOWN, Suggestion
 from .thresholds import best_point, score_thresholds
 
-NO_PROBABILITIES = (
-    "The pipeline has no crf_ner that sets doc.ents, and so no confidences. The errors are in the "
-    "order of the corpus."
+NO_PROBABILITIES = "The pipeline has no crf_ner that sets doc.ents, and so no confidences."
+CERTAIN_FIRST = (
+    "The pipeline is most certain of the first ones. Certainty is the probability of the predicted "
+    "entity; of a missed one, the probability that it is none."
 )
 
 
@@ -183,16 +184,13 @@ def _list_errors(
     errors = select_errors(pairs)
     shown = describe_errors(errors[:MAX_ERRORS], mentions, docs)
     has_certainty = any(pair.certainty is not None for pair in errors)
-    order = (
-        "The pipeline is most certain of the first ones. Certainty is the probability of the "
-        "predicted entity; of a missed one, the probability that it is none."
-    )
+    in_order = f"{NO_PROBABILITIES} The errors are in the order of the corpus."
     return Errors(
         shown,
         len(errors) - len(shown),
         sorted({label for error in shown for label in error["labels"]}),
         has_certainty,
-        order if has_certainty else NO_PROBABILITIES,
+        CERTAIN_FIRST if has_certainty else in_order,
     )
 
 
