@@ -67,7 +67,8 @@ def source_files():
 
 def template_files():
     """The repository's own project, which is the template of `crf init`."""
-    return {"project.yml", *(f"configs/{path.name}" for path in ROOT.glob("configs/*.cfg"))}
+    configs = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("configs/**/*.cfg")}
+    return {"project.yml", *configs}
 
 
 def test_the_sdist_has_what_it_is_built_from(built):

@@ -106,6 +106,8 @@ def work(tmp_path_factory) -> Path:
     texts = (folder / "texts.txt").read_text(encoding="utf8").splitlines()
     records = "".join(json.dumps({"text": text}) + "\n" for text in texts)
     (folder / "texts.jsonl").write_text(records, encoding="utf8")
+    (folder / "tuned").mkdir()
+    shutil.copy(ROOT / "configs" / "bilstm.cfg", folder / "tuned" / "best.cfg")
     (folder / "packages").mkdir()
     (folder / "mine").mkdir()
     (folder / "assets" / "mine").mkdir(parents=True)
@@ -340,8 +342,8 @@ def check_options(command, args: list[str], complete: bool) -> None:
 
 
 def check_overrides(args: list[str], overrides: dict[str, object]) -> None:
-    """Check that settings are some of the config among the arguments."""
-    (config,) = (word for word in args if word.endswith(".cfg"))
+    """Check that settings are some of the first config among the arguments."""
+    config = next(word for word in args if word.endswith(".cfg"))
     for path in overrides:
         section, _, _ = path.rpartition(".")
         # A section that is not in the file cannot be changed, even if spaCy has it by default.

@@ -12,6 +12,7 @@ REGISTRIES = {
     "spacy_architectures": "architectures",
     "spacy_augmenters": "augmenters",
     "spacy_callbacks": "callbacks",
+    "spacy_loggers": "loggers",
     "spacy_readers": "readers",
     "spacy_scorers": "scorers",
     "spacy_tokenizers": "tokenizers",

@@ -64,6 +64,7 @@ def test_a_project_for_characters(work):
     files = {p.relative_to(work / "mine").as_posix() for p in (work / "mine").rglob("*.*")}
     assert files == {
         *("project.yml", "configs/bilstm.cfg", "README.md", ".gitignore"),
+        "configs/spaces/bilstm.cfg",
         *("assets/mine/train.jsonl",),
     }
     assert (work / "mine/assets/mine/train.jsonl").read_text(encoding="utf8") == LINE * 12

@@ -18,6 +18,7 @@ from .report import report_cli
 from .select import select_cli
 from .summarize import summarize_cli
 from .train import train_cli
+from .tune import tune_cli
 from .update import update_cli
 from .vectors import vectors_cli
 
@@ -35,6 +36,7 @@ app.command("annotate")(annotate_cli)
 app.command("audit", context_settings=CONTEXT)(audit_cli)
 app.command("select")(select_cli)
 app.command("train", context_settings=CONTEXT)(train_cli)
+app.command("tune", context_settings=CONTEXT)(tune_cli)
 app.command("distill", context_settings=CONTEXT)(distill_cli)
 app.command("update", context_settings=CONTEXT)(update_cli)
 app.command("vectors")(vectors_cli)

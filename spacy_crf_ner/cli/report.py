@@ -9,19 +9,21 @@ from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
-from ..evaluation.examples import read_examples
 from ..evaluation.report.learning_curve import find_log, read_log
 from ..evaluation.report.page import Inputs, make_report
 from ..evaluation.report.suggestions import read_suggestions
 from ..util import replacing
 from .errors import exit_with
+from .gold import read_gold
 from .gpu import GpuId, use_gpu
 from .pipelines import load_recognizer
 
 
 def report_cli(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Pipeline name or folder")],
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A .spacy file with entities")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A corpus with entities, such as test.spacy")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write")],
     train: Annotated[Path | None, typer.Option(help="The training corpus")] = None,
     log: Annotated[
@@ -32,7 +34,10 @@ def report_cli(
     gpu_id: GpuId = -1,
 ) -> None:
     """Write one HTML page about a pipeline on a labelled corpus: scores, confusion, errors,
-    calibration, thresholds, and the corpus. It needs no network."""
+    calibration, thresholds, and the corpus. It needs no network.
+
+    DATA and --train are .spacy files, or corpora in any format that `crf convert` reads.
+    """
     use_gpu(gpu_id)
     nlp = load_recognizer(model)
     log = log or find_log(Path(model))
@@ -41,17 +46,17 @@ def report_cli(
         inputs = Inputs(
             log=None if log is None else read_log(log),
             audit=None if audit is None else read_suggestions(audit),
-            train=None if train is None else [eg.reference for eg in read_examples(nlp, train)],
+            train=None if train is None else [eg.reference for eg in read_gold(nlp, train, None)],
         )
         page = make_report(
             nlp,
-            read_examples(nlp, data),
+            read_gold(nlp, data, None),
             inputs,
             model=_name(Path(model)),
             data=_name(data),
             progress=_progress,
         )
-    except (ImportError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         exit_with(error)
     output.parent.mkdir(parents=True, exist_ok=True)
     with replacing(output) as path:

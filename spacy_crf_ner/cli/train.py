@@ -15,6 +15,7 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config, logger
 from wasabi import msg
 
+from ..training.checkpoint import ResumeError, read_checkpoint
 from ..training.distributed import RankLost, Ranks, join_ranks, local_gpu
 from ..training.train import train
 from .errors import exit_with
@@ -42,18 +43,24 @@ def train_cli(
             "--gpu-id", "-g", help="GPU, or -1 for the CPU. With torchrun, each process has its own"
         ),
     ] = -1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training in the output folder")
+    ] = False,
 ) -> None:
     """Train a pipeline as `spacy train` does, with the same options. If torchrun starts several
-    processes of this command, they share each batch."""
+    processes of this command, they share each batch. With --resume, a training that was killed goes
+    on from its last evaluation."""
     if verbose:
         logger.setLevel(logging.DEBUG)
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
     gpu_id = local_gpu(gpu_id)
+    if resume and output is None:
+        exit_with("--resume needs --output, the folder of the training.")
     try:
         with join_ranks(gpu_id) as ranks, _only_errors_of_others(ranks):
-            _train(config, output, gpu_id, overrides, ranks)
-    except RankLost as error:
+            _train(config, output, gpu_id, overrides, ranks, resume)
+    except (RankLost, ResumeError) as error:
         exit_with(error)
 
 
@@ -63,7 +70,11 @@ def _train(
     gpu_id: int,
     overrides: dict[str, Any],
     ranks: Ranks,
+    resume: bool,
 ) -> None:
+    if resume and ranks.size > 1:
+        raise ResumeError("A training by several processes has no checkpoint to resume.")
+    checkpoint = read_checkpoint(output) if resume and output is not None else None
     if output is None:
         msg.info("No output directory provided")
     elif ranks.rank == 0:
@@ -79,7 +90,16 @@ def _train(
         nlp = init_nlp(config, use_gpu=gpu_id)
     msg.good("Initialized pipeline")
     msg.divider("Training pipeline")
-    train(nlp, output, ranks=ranks, stdout=sys.stdout, stderr=sys.stderr)
+    if checkpoint is not None:
+        msg.info(f"Going on after step {checkpoint.state['step']}")
+    train(
+        nlp,
+        output,
+        ranks=ranks,
+        checkpoint=checkpoint,
+        stdout=sys.stdout,
+        stderr=sys.stderr,
+    )
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """Labelled corpora to evaluate on."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 
 from ..util import CorpusError
@@ -34,3 +36,13 @@ def read_examples(nlp: Language, path: Path) -> list[Example]:
             path,
         )
     return examples
+
+
+def make_examples(nlp: Language, references: Iterable[Doc]) -> list[Example]:
+    """Make examples of annotated documents, as spaCy's `Corpus` makes those of a file.
+
+    nlp (Language): The pipeline that tokenizes, unless spaces between the tokens are not known.
+    references (Iterable[Doc]): The documents. Empty ones are left out.
+    RETURNS (list[Example]): The examples.
+    """
+    return list(Corpus("").make_examples(nlp, references))

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from spacy.training import Example
 
+from ..pipeline.overlap_scores import aligned_entities
+
 Interval = tuple[float, float]
-# Its label, its first token in the reference, and the token after its last one.
-Entity = tuple[str, int, int]
 
 
 class Counts(NamedTuple):
@@ -27,10 +27,12 @@ class Intervals(NamedTuple):
     """Confidence intervals of F1.
 
     micro (Interval | None): That of all entities; None without any entity.
+    macro (Interval | None): That of the mean of the labels; None without any entity.
     per_label (dict[str, Interval]): That of each label.
     """
 
     micro: Interval | None
+    macro: Interval | None
     per_label: dict[str, Interval]
 
 
@@ -43,7 +45,7 @@ def count_entities(examples: Sequence[Example]) -> Counts:
     examples (Sequence[Example]): The predictions and their reference.
     RETURNS (Counts): The counts.
     """
-    pairs = [_entities(eg) for eg in examples if eg.reference.has_annotation("ENT_IOB")]
+    pairs = [aligned_entities(eg) for eg in examples if eg.reference.has_annotation("ENT_IOB")]
     labels = sorted({label for pair in pairs for ents in pair for label, _, _ in ents})
     index = {label: i for i, label in enumerate(labels)}
     values = np.zeros((len(pairs), len(labels), 3))
@@ -62,44 +64,83 @@ def f1_intervals(
 
     Whole documents are drawn with replacement, as the entities of a document are not independent.
     In some draws, a rare label is neither annotated nor predicted, and so has no F1. Its interval
-    is that of the other draws.
+    is that of the other draws, and it is not in the mean of the labels of that draw.
 
     counts (Counts): What `count_entities` returned.
     n_samples (int): The number of draws.
     level (float): The probability that the interval covers, such as 0.95.
     seed (int): The seed of the draws.
-    RETURNS (Intervals): The interval over all entities and of each label.
+    RETURNS (Intervals): The interval over all entities, of the mean of the labels, and of each.
     """
-    n_docs, n_labels, _ = counts.values.shape
-    if not n_labels:
-        return Intervals(None, {})
+    if not counts.labels:
+        return Intervals(None, None, {})
+    totals = bootstrap(counts.values, n_samples, seed)
+    low, high = _bounds(f1(totals), level)
+    per_label = dict(zip(counts.labels, zip(low.tolist(), high.tolist())))
+    micro, macro = (interval(score(totals), level) for score in (micro_f1, macro_f1))
+    return Intervals(micro, macro, per_label)
+
+
+def bootstrap(values: np.ndarray, n_samples: int, seed: int) -> np.ndarray:
+    """Draw documents with replacement, as many as there are, and add up their counts.
+
+    The same seed draws the same documents.
+
+    values (np.ndarray): The counts of each document, of shape (documents, labels, 3).
+    n_samples (int): The number of draws.
+    seed (int): The seed of the draws.
+    RETURNS (np.ndarray): The counts of each draw, of shape (draws, labels, 3).
+    """
+    n_docs = len(values)
     rng = np.random.default_rng(seed)
-    flat = counts.values.reshape(n_docs, -1)
+    flat = values.reshape(n_docs, -1)
     # One draw at a time, as many documents times many draws may not fit into memory.
     draws = (rng.integers(n_docs, size=n_docs) for _ in range(n_samples))
     totals = np.stack([np.bincount(draw, minlength=n_docs) @ flat for draw in draws])
-    totals = totals.reshape(n_samples, n_labels, 3)
-    bounds = 50 * (1 - level), 50 * (1 + level)
-    low, high = np.nanpercentile(_f1(totals), bounds, axis=0)
-    micro_low, micro_high = np.nanpercentile(_f1(totals.sum(axis=1)), bounds)
-    per_label = dict(zip(counts.labels, zip(low.tolist(), high.tolist())))
-    return Intervals((float(micro_low), float(micro_high)), per_label)
+    return totals.reshape(n_samples, *values.shape[1:])
 
 
-def _f1(counts: np.ndarray) -> np.ndarray:
-    """F1 from counts (…, 3); NaN where nothing is annotated or predicted."""
+def interval(scores: np.ndarray, level: float) -> Interval:
+    """The interval that covers the middle of some scores.
+
+    scores (np.ndarray): The scores of all draws; those that are NaN are left out.
+    level (float): The share of the scores that it covers.
+    RETURNS (Interval): Its bounds.
+    """
+    low, high = _bounds(scores, level)
+    return float(low), float(high)
+
+
+def micro_f1(counts: np.ndarray) -> np.ndarray:
+    """F1 over the entities of all labels.
+
+    counts (np.ndarray): Of shape (…, labels, 3).
+    RETURNS (np.ndarray): Of shape (…); NaN where nothing is annotated or predicted.
+    """
+    return f1(counts.sum(axis=-2))
+
+
+def macro_f1(counts: np.ndarray) -> np.ndarray:
+    """The mean F1 of those labels that are annotated or predicted.
+
+    counts (np.ndarray): Of shape (…, labels, 3).
+    RETURNS (np.ndarray): Of shape (…); NaN where nothing is annotated or predicted.
+    """
+    scores = f1(counts)
+    n_labels = (~np.isnan(scores)).sum(axis=-1)
+    return np.nansum(scores, axis=-1) / np.where(n_labels, n_labels, np.nan)
+
+
+def f1(counts: np.ndarray) -> np.ndarray:
+    """F1 from the correct, the predicted and the gold entities.
+
+    counts (np.ndarray): Of shape (…, 3).
+    RETURNS (np.ndarray): Of shape (…); NaN where nothing is annotated or predicted.
+    """
     correct, found, gold = np.moveaxis(counts, -1, 0)
     total = found + gold
     return 2 * correct / np.where(total, total, np.nan)
 
 
-def _entities(eg: Example) -> tuple[list[Entity], set[Entity]]:
-    """The predicted and the gold entities."""
-    found = []
-    for ent in eg.predicted.ents:
-        tokens = eg.alignment.x2y[ent.start : ent.end]
-        if len(tokens):
-            start, end = int(tokens[0]), int(tokens[-1]) + 1
-            if all(token.ent_iob for token in eg.reference[start:end]):
-                found.append((ent.label_, start, end))
-    return found, {(ent.label_, ent.start, ent.end) for ent in eg.reference.ents}
+def _bounds(scores: np.ndarray, level: float) -> np.ndarray:
+    return np.nanpercentile(scores, (50 * (1 - level), 50 * (1 + level)), axis=0)

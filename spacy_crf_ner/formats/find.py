@@ -113,6 +113,16 @@ def is_one_set(inputs: list[Path]) -> bool:
     return has_annotation and not any(_STEMS.get(_stem(path)) == "train" for path in paths)
 
 
+def set_names(path: Path) -> list[str]:
+    """The sets that the names in a folder tell.
+
+    path (Path): A folder, or a source, which tells none.
+    RETURNS (list[str]): Some of "dev", "test" and "train".
+    """
+    paths = [] if is_source(path) else path.iterdir()
+    return sorted({_STEMS[_stem(each)] for each in paths if _stem(each) in _STEMS})
+
+
 def _list_sets(inputs: list[Path]) -> list[Path]:
     """The files and folders that may be sets: the inputs, or what is in the only folder."""
     if len(inputs) > 1:

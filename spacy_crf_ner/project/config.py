@@ -27,11 +27,16 @@ def fill_config(path: Path, settings: dict[str, Any]) -> str:
     nlp = load_model_from_config(config, auto_fill=True, validate=False)
     # A second time, to validate what was filled in.
     filled = load_model_from_config(nlp.config).config
-    return _arrange(filled.to_str(interpolate=False), path.read_text(encoding="utf8"))
+    return arrange(filled.to_str(interpolate=False), path.read_text(encoding="utf8"))
 
 
-def _arrange(text: str, source: str) -> str:
-    """Give a config the order and the comments of another one."""
+def arrange(text: str, source: str) -> str:
+    """Give a config the order and the comments of another one.
+
+    text (str): The config, as Thinc writes it.
+    source (str): The other one.
+    RETURNS (str): The config. Sections and settings that only it has come last.
+    """
     order: dict[str, int] = {}
     for name, _, _ in [*_read(source), *_read(text)]:
         for part in _ancestors(name):

@@ -116,6 +116,10 @@ def create_project(
     }
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf8")
+    space = Path("configs", "spaces", f"{request.config}.cfg")
+    if (template / space).is_file():
+        (folder / space.parent).mkdir()
+        shutil.copy(template / space, folder / space)
     return plan, conversion
 
 

@@ -42,8 +42,16 @@ def test_scores_are_shown_and_written(model, data, tmp_path):
     assert scores["ents_support"] == {"LOC": 1, "PER": 1}
     assert (scores["docs"], scores["words"]) == (2, 5)
     rows = [line.split() for line in result.output.splitlines()]
-    assert ["LOC", "100.00", "100.00", "100.00", "1"] in rows
-    assert ["all", "(micro)", "100.00", "50.00", "66.67", "2"] in rows
+    # In draws of one document twice, F1 is 0 or 1.
+    assert ["LOC", "100.00", "100.00", "100.00", "[100.00,", "100.00]", "1"] in rows
+    assert ["all", "(micro)", "100.00", "50.00", "66.67", "[0.00,", "100.00]", "2"] in rows
+    assert ["macro", "50.00", "50.00", "50.00", "[0.00,", "100.00]", "2"] in rows
+    assert ["weighted", "50.00", "50.00", "50.00", "2"] in rows
+    assert ["strict", "1", "0", "0", "1", "0", "100.00", "50.00", "66.67"] in rows
+    assert scores["intervals"]["per_label"] == {"LOC": [1, 1], "PER": [0, 0]}
+    assert scores["intervals"]["micro"] == scores["intervals"]["macro"] == [0, 1]
+    assert "no confidences, so no calibration" in result.output
+    assert "calibration" not in scores
 
 
 @pytest.mark.parametrize("missing", ["model", "data"])
@@ -87,11 +95,123 @@ def test_what_cannot_be_scored_says_why(tmp_path, command):
     DocBin(docs=[nlp.make_doc("北京")]).to_disk(tmp_path / "plain.spacy")
     for name, message in {
         "none.spacy": "no such file",
-        "dev.json": "not a .spacy file",
+        "dev.json": "no entities are found" if command == "evaluate" else "not a .spacy file",
         "damaged.spacy": "cannot be read",
         "plain.spacy": "no annotation of entities",
     }.items():
         assert message in run_on(command, tmp_path / "model", tmp_path / name, *output)
+
+
+def evaluate(*arguments):
+    """What the command prints, and the scores that it writes."""
+    output = arguments[0].parent / "scores.json"
+    words = ["evaluate", *map(str, arguments), "--output", str(output)]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return " ".join(result.output.split()), srsly.read_json(output)
+
+
+BIO = "去\tO\n北\tB-LOC\n京\tI-LOC\n\n王\tB-PER\n明\tI-PER\n"
+JSON = """\
+{"text": "去北京", "label": {"LOC": {"北京": [[1, 2]]}}}
+{"text": "王明", "label": {"PER": {"王明": [[0, 1]]}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "shown"),
+    [
+        ("test.bio", BIO, "tag scheme: BIO"),
+        ("test.json", JSON, "format: CLUENER"),
+        ("mine/part.json", JSON, "ignored: README.md"),
+    ],
+)
+def test_a_corpus_of_any_format_has_the_same_scores(model, data, tmp_path, name, text, shown):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf8")
+    (tmp_path / "README.md").touch()
+    if path.parent != tmp_path:
+        (path.parent / "README.md").touch()
+        path = path.parent
+    _, expected = evaluate(model, data)
+    output, scores = evaluate(model, path)
+    assert shown in output
+    del expected["words_per_second"], scores["words_per_second"]
+    assert scores == expected
+
+
+def test_what_a_reader_repairs_is_counted(model, tmp_path):
+    path = tmp_path / "test.bio"
+    path.write_text(BIO.replace("B-PER", "I-PER"), encoding="utf8")
+    output, scores = evaluate(model, path)
+    assert "repaired: illegal tag sequence: 1" in output
+    assert scores["ents_support"] == {"LOC": 1, "PER": 1}
+
+
+def test_documents_that_are_not_scored_are_counted(model, data):
+    docs = list(DocBin().from_disk(data).get_docs(spacy.blank("zh").vocab))
+    without = Doc(docs[0].vocab, words=list("去北京"), spaces=[False] * 3)
+    DocBin(docs=[*docs, without]).to_disk(data)
+    output, scores = evaluate(model, data)
+    assert "not scored, as they have no annotation: 1 documents" in output
+    assert scores["ents_p"] == 1
+
+
+def test_two_pipelines_are_compared(model, data, tmp_path):
+    better = spacy.load(model)
+    pattern = {"label": "PER", "pattern": [{"TEXT": c} for c in "王明"]}
+    better.get_pipe("entity_ruler").add_patterns([pattern])
+    better.to_disk(tmp_path / "better")
+    docs = list(DocBin().from_disk(data).get_docs(better.vocab))
+    DocBin(docs=docs * 10).to_disk(data)
+    output, scores = evaluate(tmp_path / "better", data, "--against", model)
+    assert scores["ents_f"] == 1
+    against = scores["against"]
+    assert against["model"] == str(model)
+    assert against["scores"]["ents_f"] == pytest.approx(2 / 3)
+    assert "PER 100.00 [100.00, 100.00] 0.00 [0.00, 0.00] +100.00" in output
+    micro = against["difference"]["micro"]
+    assert micro["value"] == pytest.approx(1 / 3)
+    assert micro["interval"][0] > 0
+    assert micro["p_value"] < 0.01
+    assert "A is better: micro F +33.33, 95 % [" in output
+    turned, scores = evaluate(model, data, "--against", tmp_path / "better")
+    assert "B is better: micro F +33.33, 95 % [" in turned
+    assert scores["against"]["difference"]["micro"]["value"] == pytest.approx(-1 / 3)
+    same, _ = evaluate(model, data, "--against", model)
+    assert "not significant: macro F +0.00, 95 % [0.00, 0.00], p = 1.0000" in same
+
+
+def test_the_other_pipeline_may_have_another_tokenizer(model, tmp_path):
+    """The gold entities are those of the first, so that both are scored on the same."""
+    path = tmp_path / "test.json"
+    path.write_text(JSON, encoding="utf8")
+    english = spacy.blank("en")
+    english.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "王明"}])
+    english.to_disk(tmp_path / "english")
+    _, scores = evaluate(model, path, "--against", tmp_path / "english")
+    per_type = scores["against"]["scores"]["ents_per_type"]
+    assert (per_type["LOC"]["f"], per_type["PER"]["f"]) == (0, 1)
+
+
+def test_a_corpus_without_entities_has_no_scores(model, data, tmp_path):
+    doc = Doc(spacy.blank("zh").vocab, words=["我"], ents=["O"])
+    DocBin(docs=[doc]).to_disk(data)
+    output, scores = evaluate(model, data)
+    assert "all (micro) - - -" in output
+    assert scores["ents_overlap"] is None
+    assert "nothing to compare" in run_on("evaluate", model, data, "--against", model)
+
+
+def test_what_cannot_be_evaluated_is_said(model, data, tmp_path):
+    (tmp_path / "mine").mkdir()
+    for name in ("train.json", "dev.json"):
+        (tmp_path / "mine" / name).write_text(JSON, encoding="utf8")
+    assert "several sets: dev, train" in run_on("evaluate", model, tmp_path / "mine")
+    assert "There is no format 'xml'" in run_on("evaluate", model, data, "--format", "xml")
+    assert "need a crf_ner" in run_on("evaluate", model, data, "--threshold", "0.5")
+    assert "no crf_ner" in run_on("evaluate", model, data, "--plot", tmp_path / "plot.png")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "annotate"])

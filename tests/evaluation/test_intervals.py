@@ -69,26 +69,29 @@ def test_entities_are_counted_as_spacy_counts_them():
 
 def test_an_interval_contains_the_score():
     counts = random_counts()
-    micro, per_label = f1_intervals(counts)
+    micro, macro, per_label = f1_intervals(counts)
     low, high = micro
     assert 0 < low < f1(counts.values.sum(axis=(0, 1))) < high < 1
     assert set(per_label) == {"LOC", "PER"}
     for (low, high), total in zip(per_label.values(), counts.values.sum(axis=0)):
         assert low < f1(total) < high
+    low, high = macro
+    assert low < np.mean([f1(total) for total in counts.values.sum(axis=0)]) < high
 
 
 def test_it_is_that_of_a_naive_loop():
     counts = random_counts(12)
     rng = np.random.default_rng(7)
-    scores = {"micro": [], "LOC": [], "PER": []}
+    scores = {"micro": [], "macro": [], "LOC": [], "PER": []}
     for _ in range(50):
         drawn = [counts.values[i] for i in rng.integers(12, size=12)]
         scores["micro"].append(f1(sum(doc[0] + doc[1] for doc in drawn)))
         for i, label in enumerate(counts.labels):
             scores[label].append(f1(sum(doc[i] for doc in drawn)))
+        scores["macro"].append((scores["LOC"][-1] + scores["PER"][-1]) / 2)
     expected = {name: np.percentile(values, [10, 90]) for name, values in scores.items()}
-    micro, per_label = f1_intervals(counts, n_samples=50, level=0.8, seed=7)
-    for name, interval in {"micro": micro, **per_label}.items():
+    micro, macro, per_label = f1_intervals(counts, n_samples=50, level=0.8, seed=7)
+    for name, interval in {"micro": micro, "macro": macro, **per_label}.items():
         assert interval == pytest.approx(expected[name])
 
 
@@ -114,9 +117,11 @@ def test_a_label_of_one_document():
     values = np.zeros((30, 2, 3))
     values[:, 0] = 1
     values[0, 1] = 1
-    assert f1_intervals(Counts(["LOC", "PER"], values)).per_label["PER"] == (1, 1)
+    intervals = f1_intervals(Counts(["LOC", "PER"], values))
+    assert intervals.per_label["PER"] == (1, 1)
+    assert intervals.macro == (1, 1)
 
 
 def test_no_entities():
-    assert f1_intervals(count_entities([])) == (None, {})
-    assert f1_intervals(count_entities([example(["O"] * 5, ["O"] * 5)])) == (None, {})
+    assert f1_intervals(count_entities([])) == (None, None, {})
+    assert f1_intervals(count_entities([example(["O"] * 5, ["O"] * 5)])) == (None, None, {})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spacy_crf_ner.formats.find import find_files, find_sets, is_one_set
+from spacy_crf_ner.formats.find import find_files, find_sets, is_one_set, set_names
 from spacy_crf_ner.util import CorpusError
 
 
@@ -63,3 +63,9 @@ def test_texts_without_annotation_files_are_no_set(tmp_path):
     touch(tmp_path, "a.txt", "b.txt")
     with pytest.raises(CorpusError, match="there is no training set"):
         find_sets([tmp_path])
+
+
+def test_the_names_of_sets(tmp_path):
+    touch(tmp_path, "train.json", "valid.bio", "dev/a.bio", "other.json", "README.md")
+    assert set_names(tmp_path) == ["dev", "train"]
+    assert set_names(tmp_path / "train.json") == []

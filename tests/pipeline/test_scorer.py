@@ -1,77 +1,83 @@
-"""Scores against seqeval, which counts entities from tags on its own, and scikit-learn."""
+"""Scores against seqeval, which counts entities from tags on its own, and spaCy."""
 
-import itertools
-import random
+import io
 
 import pytest
 import spacy
+import srsly
+from entity_examples import CORPORA, LABELS, VOCAB, make_example
+from hypothesis import assume, given, settings
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOBES
-from sklearn.metrics import accuracy_score, f1_score
-from spacy.tokens import Doc, Span
+from spacy.cli.evaluate import evaluate
+from spacy.pipeline.ner import make_ner_scorer as make_spacy_scorer
+from spacy.scorer import Scorer
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from util import MODEL, make_examples, small
 
-from spacy_crf_ner.pipeline.scorer import make_ner_scorer, score_entities, score_tokens
+from spacy_crf_ner.pipeline.scorer import make_ner_scorer, score_entities
 from spacy_crf_ner.tags import TagSet
 
-TAG_SET = TagSet(("BOOK", "LOC", "PER"))
+AVERAGES = {"ents": "micro avg", "ents_macro": "macro avg", "ents_weighted": "weighted avg"}
+KEYS = (
+    *(f"{prefix}_{key}" for prefix in AVERAGES for key in "prf"),
+    "ents_per_type",
+    "ents_overlap",
+    *(f"ents_token_{key}" for key in ("acc", "macro_f", "weighted_f", "per_type")),
+)
+NAMES = {"p": "precision", "r": "recall", "f": "f1-score"}
 
 
-def random_spans(generator, length):
-    spans, i = [], 0
-    while i < length:
-        size = generator.randint(1, 3)
-        if generator.random() < 0.4 and i + size <= length:
-            spans.append((i, i + size, generator.choice(TAG_SET.labels)))
-        i += size
-    return spans
+@settings(max_examples=100, deadline=None)
+@given(CORPORA)
+def test_seqeval_agrees_to_the_last_digit(corpus):
+    assume(any(gold or found for _, gold, found in corpus))
+    tag_set = TagSet(LABELS)
+    gold, found = (
+        [[tag_set.tags[tag] for tag in tag_set.from_spans(doc[i], doc[0])] for doc in corpus]
+        for i in (1, 2)
+    )
+    report = classification_report(
+        gold, found, mode="strict", scheme=IOBES, output_dict=True, zero_division=0
+    )
+    scores = score_entities([make_example(*doc) for doc in corpus])
+    for key, name in NAMES.items():
+        for prefix, average in AVERAGES.items():
+            expected = report[average][name]
+            assert scores[f"{prefix}_{key}"] == pytest.approx(expected, abs=1e-12)
+        for label, prf in scores["ents_per_type"].items():
+            assert prf[key] == pytest.approx(report[label][name], abs=1e-12)
 
 
-def disturb(generator, spans):
-    kept = [span for span in spans if generator.random() < 0.8]
-    return [
-        (s, e, generator.choice(TAG_SET.labels) if generator.random() < 0.3 else label)
-        for s, e, label in kept
-    ]
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_seqeval_agrees_to_the_last_digit(seed):
-    generator = random.Random(seed)
-    vocab = spacy.blank("zh").vocab
-    examples, gold_tags, tags = [], [], []
-    for _ in range(50):
-        length = generator.randint(1, 20)
-        gold = random_spans(generator, length)
-        found = disturb(generator, gold)
-        docs = [Doc(vocab, words=["字"] * length, spaces=[False] * length) for _ in range(2)]
-        for doc, spans, into in zip(docs, (found, gold), (tags, gold_tags)):
-            doc.set_ents([Span(doc, *span) for span in spans])
-            into.append([TAG_SET.tags[t] for t in TAG_SET.from_spans(spans, length)])
-        examples.append(Example(*docs))
+@settings(max_examples=50, deadline=None)
+@given(CORPORA)
+def test_spacy_agrees_to_the_last_digit(corpus):
+    examples = [make_example(*doc) for doc in corpus]
     scores = score_entities(examples)
-    report = classification_report(gold_tags, tags, mode="strict", scheme=IOBES, output_dict=True)
-    for key, name in (("p", "precision"), ("r", "recall"), ("f", "f1-score")):
-        assert scores[f"ents_{key}"] == pytest.approx(report["micro avg"][name], abs=1e-12)
-        for label in TAG_SET.labels:
-            found = scores["ents_per_type"][label][key]
-            assert found == pytest.approx(report[label][name], abs=1e-12)
-    assert scores["ents_macro_f"] == pytest.approx(report["macro avg"]["f1-score"], abs=1e-12)
-    assert 0.1 < scores["ents_f"] < 0.9
-    flat, gold_flat = (list(itertools.chain.from_iterable(some)) for some in (tags, gold_tags))
-    scores = score_tokens(examples)
-    assert scores["ents_token_acc"] == pytest.approx(accuracy_score(gold_flat, flat), abs=1e-12)
-    macro = f1_score(gold_flat, flat, average="macro")
-    assert scores["ents_token_macro_f"] == pytest.approx(macro, abs=1e-12)
+    # Two functions of its own: one compares tokens, the other spans.
+    for expected in (make_spacy_scorer()(examples), Scorer.score_spans(examples, "ents")):
+        assert {key: scores[key] for key in expected} == expected
+
+
+def test_a_label_that_is_only_predicted_without_annotation_is_in_the_macro_average():
+    """spaCy has it among its labels. seqeval knows nothing of missing annotation."""
+    words = list("王明去北京")
+    found = Doc(VOCAB, words=words, ents=["B-PER", "I-PER", "O", "B-LOC", "I-LOC"])
+    gold = Doc(VOCAB, words=words, ents=["B-PER", "I-PER", "O", None, None])
+    scores = score_entities([Example(found, gold)])
+    assert scores["ents_per_type"]["LOC"] == {"p": 0, "r": 0, "f": 0}
+    assert (scores["ents_f"], scores["ents_macro_f"], scores["ents_weighted_f"]) == (1, 0.5, 1)
 
 
 def test_nothing_to_score():
     nlp = spacy.blank("zh")
     doc = nlp.make_doc("北京")
     scores = score_entities([Example(doc, doc.copy())])
-    assert scores["ents_f"] is None
-    assert scores["ents_macro_f"] is None
-    assert set(score_tokens([Example(doc, doc.copy())]).values()) == {None}
+    assert len(scores) == 10
+    assert set(scores.values()) == {None}
 
 
 def test_the_registered_scorer_scores_entities_and_tokens():
@@ -102,9 +108,36 @@ def test_with_a_key_it_scores_spans_as_spacy_does():
     assert pipe.score(examples) == scores
 
 
-def test_a_pipeline_reports_them_all():
+@pytest.fixture
+def pipeline(tmp_path):
+    """A pipeline after two steps of training with the default scores, and its corpus."""
     nlp = spacy.blank("zh")
-    nlp.add_pipe("crf_ner").add_label("PER")
-    nlp.initialize()
-    example = Example.from_dict(nlp.make_doc("王明在北京"), {"entities": [(0, 2, "PER")]})
-    assert {"ents_f", "ents_token_acc", "ents_token_macro_f"} <= nlp.evaluate([example]).keys()
+    nlp.add_pipe("crf_ner", config=small(MODEL))
+    corpus = tmp_path / "train.spacy"
+    DocBin(docs=[eg.reference for eg in make_examples(nlp)]).to_disk(corpus)
+    config = nlp.config.copy()
+    config["paths"].update(dict.fromkeys(("train", "dev"), str(corpus)))
+    config["training"].update(max_steps=2, eval_frequency=1)
+    train(init_nlp(config), tmp_path, stdout=io.StringIO())
+    return tmp_path / "model-last", corpus
+
+
+@pytest.mark.slow
+def test_spacy_train_and_evaluate_store_them_all(pipeline, tmp_path):
+    model, corpus = pipeline
+    scores = {key: spacy.load(model).meta["performance"][key] for key in KEYS}
+    assert scores["ents_overlap"].keys() == {"strict", "exact", "partial", "type"}
+    assert scores["ents_token_per_type"]["O"]["f"] > 0
+    evaluate(str(model), corpus, tmp_path / "scores.json")
+    written = srsly.read_json(tmp_path / "scores.json")
+    assert {key: written[key] for key in KEYS} == scores
+
+
+def test_training_can_choose_the_best_step_by_any_average():
+    weights = spacy.Language.get_factory_meta("crf_ner").default_score_weights
+    assert set(KEYS) <= weights.keys()
+    assert {key for key, weight in weights.items() if weight is not None} == {
+        "ents_p",
+        "ents_r",
+        "ents_f",
+    }
