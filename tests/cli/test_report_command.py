@@ -97,3 +97,15 @@ def test_a_bad_line_is_named(folder, option, lines, message):
 def test_half_a_line_is_an_error(folder):
     (folder / "bad.jsonl").write_text(json.dumps(ENTRY) + '\n{"step": 2', encoding="utf8")
     assert "bad.jsonl, line 2: not a JSON object" in report("--log", "bad.jsonl").output
+
+
+def test_a_corpus_in_another_format(folder):
+    lines = [
+        {"text": text, "label": {label: {text[a:b]: [[a, b - 1]]} for a, b, label in ents}}
+        for text, ents in TRAIN[:2]
+    ]
+    write_lines(folder / "test.json", *lines)
+    arguments = ["report", "training/model-best", "test.json", "-o", "r.html"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "test.json" in (folder / "r.html").read_text(encoding="utf8").partition("<style>")[0]
