@@ -156,4 +156,4 @@ coverage: env
 	$(BIN)/python -m pytest -q --cov
 
 clean:
-	rm -rf corpus vectors training metrics packages project.lock site
+	rm -rf corpus vectors training metrics packages reports project.lock site

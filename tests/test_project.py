@@ -41,6 +41,8 @@ def project(tmp_path_factory):
 def test_every_step_leaves_its_outputs(project):
     for path in ("corpus/demo/train.spacy", "training/demo-bilstm/model-best/config.cfg"):
         assert (project / path).exists()
+    page = (project / "reports" / "demo-bilstm.html").read_text(encoding="utf8")
+    assert "<title>demo-bilstm/model-best on demo/test.spacy</title>" in page
     metrics = srsly.read_json(project / "metrics" / "demo-bilstm-0.json")
     assert metrics["docs"] == 200
     assert set(metrics["ents_support"]) == {"LOCATION", "ORGANIZATION", "PERSON", "TIME"}
@@ -56,7 +58,7 @@ def test_settings_of_the_environment_reach_the_config(project):
 @pytest.mark.slow
 def test_nothing_runs_again_without_need(project):
     output = python(*RUN, cwd=project)
-    assert output.count("nothing changed") == 4
+    assert output.count("nothing changed") == 5
     assert "Running command" not in output
 
 

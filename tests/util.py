@@ -106,3 +106,11 @@ def numeric_gradient(pipe, examples, scores, part, step=1e-2):
             losses.append(pipe.get_loss(examples, type(scores)(*moved))[0])
         gradient[i] = (losses[0] - losses[1]) / (2 * step)
     return gradient
+
+
+def make_prediction(nlp, text, gold, found):
+    """An example with gold entities and others that were predicted, as (start, end, label)."""
+    eg = Example.from_dict(nlp.make_doc(text), {"entities": gold})
+    spans = [eg.predicted.char_span(start, end, label) for start, end, label in found]
+    eg.predicted.set_ents(spans)
+    return eg

@@ -14,6 +14,7 @@ from .errors import Commands
 from .evaluate import evaluate_cli
 from .init import init_cli
 from .overrides import CONTEXT
+from .report import report_cli
 from .select import select_cli
 from .summarize import summarize_cli
 from .train import train_cli
@@ -30,6 +31,7 @@ app.command("evaluate")(evaluate_cli)
 app.command("summarize")(summarize_cli)
 app.command("calibrate")(calibrate_cli)
 app.command("card")(card_cli)
+app.command("report")(report_cli)
 app.command("annotate")(annotate_cli)
 app.command("audit", context_settings=CONTEXT)(audit_cli)
 app.command("select")(select_cli)

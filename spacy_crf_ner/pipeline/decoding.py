@@ -179,12 +179,18 @@ def best_entities(legal: Potentials, tag_set: TagSet, threshold: float) -> list[
     RAISES: ValueError unless 0 < threshold <= 1.
     """
     return [
-        _without_overlaps(spans, threshold) for spans in probable_spans(legal, tag_set, threshold)
+        without_overlaps(spans, threshold) for spans in probable_spans(legal, tag_set, threshold)
     ]
 
 
-def _without_overlaps(spans: list[Entity], threshold: float) -> list[Entity]:
-    """Weighted interval scheduling (Kleinberg and Tardos 2005, 6.1) of spans with confidences."""
+def without_overlaps(spans: list[Entity], threshold: float) -> list[Entity]:
+    """Choose the spans of a sequence that `best_entities` returns, by weighted interval scheduling
+    (Kleinberg and Tardos 2005, 6.1).
+
+    spans (list[Entity]): The spans that are probable enough, with confidences.
+    threshold (float): The threshold.
+    RETURNS (list[Entity]): Those of the best set, in order.
+    """
     spans = sorted(spans, key=lambda span: span.end)
     ends = [span.end for span in spans]
     # For the first i spans: the best sum; and the number of spans that end before the last of them

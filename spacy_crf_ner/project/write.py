@@ -23,6 +23,7 @@ _GITIGNORE = """\
 /training/
 /metrics/
 /packages/
+/reports/
 /vectors/
 /project.lock
 """
@@ -42,12 +43,14 @@ They are variables of `project.yml` or settings of `configs/{config}.cfg`, which
 ## Train
 
 ```bash
+pip install 'spacy-crf-ner[report]'    # for the plots of the report
 python -m spacy project run all
 ```
 
 This converts the corpus to `corpus/`, trains a pipeline in `training/`, writes its scores to
-`metrics/` and makes an installable package in `packages/`. A step is skipped if nothing has
-changed. It can also be run alone, for example `python -m spacy project run train`.
+`metrics/`, makes an installable package in `packages/` and writes a page about the pipeline to
+`reports/`, for a browser. A step is skipped if nothing has changed. It can also be run alone, for
+example `python -m spacy project run train`.
 
 ## Use
 
@@ -152,7 +155,7 @@ def _make_project_yml(path: Path, plan: Plan) -> str:
         "^description: >\n(  .*\n)+",
         "description: >\n"
         f"  Converts the corpus in assets/{name}, trains a `crf_ner` pipeline on it, evaluates\n"
-        "  and packages it: `python -m spacy project run all`.\n",
+        "  it, packages it and writes a report: `python -m spacy project run all`.\n",
         text,
     )
     for key, value in plan.variables.items():
