@@ -82,7 +82,8 @@ def evaluate_cli(
             show_comparison(scores, scores_b, comparison, (model, against))
             differences = {key: each._asdict() for key, each in comparison._asdict().items()}
             scores["against"] = {"model": against, "scores": scores_b, "difference": differences}
-    except (ImportError, OSError, ValueError) as error:
+    # ImportError: the format needs a package.
+    except (ImportError, ValueError) as error:
         exit_with(error)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
