@@ -15,9 +15,10 @@ from spacy.util import load_config
 from wasabi import msg
 
 from spacy_crf_ner.crf import Posterior
-from spacy_crf_ner.evaluation.audit.audit import as_example
+from spacy_crf_ner.evaluation.audit.audit import as_example, rank
 from spacy_crf_ner.evaluation.audit.folds import Fold, cross_fit, split_folds
-from spacy_crf_ner.evaluation.audit.suspects import find_suspects
+from spacy_crf_ner.evaluation.audit.mentions import count_mentions
+from spacy_crf_ner.evaluation.audit.suspects import Suspect, find_suspects
 from spacy_crf_ner.pipeline.gold import gold_tags
 from spacy_crf_ner.pipeline.probabilities import legal_potentials
 from spacy_crf_ner.pipeline.recognizer import recognizer_of, run_before_recognizer
@@ -52,7 +53,7 @@ def main(
     spoiled, errors = spoil(docs, share, random.Random(seed))
     settings = load_config(config, overrides=parse_config_overrides(ctx.args))
     parts = split_folds(spoiled, folds, seed)
-    exact: list[tuple[float, Place]] = []
+    suspects: list[Suspect] = []
     token_scores: list[tuple[float, Place]] = []
     for fold in cross_fit(
         settings,
@@ -61,11 +62,19 @@ def main(
         output,
         announce=lambda number, _: msg.divider(f"Fold {number + 1} of {folds}"),
     ):
-        exact += rank_by_audit(fold, spoiled)
+        examples = [as_example(fold.nlp, spoiled[i]) for i in fold.numbers]
+        for suspect in find_suspects(fold.nlp, examples):
+            suspects.append(suspect._replace(document=fold.numbers[suspect.document]))
         token_scores += rank_by_cleanlab(fold, spoiled)
     recalls = {}
-    for name, ranked in (("crf audit", exact), ("cleanlab", token_scores)):
-        places = [place for _, place in sorted(ranked)]
+    by_probability = sorted(suspects, key=lambda each: each.probability)
+    by_both = rank(suspects, count_mentions(spoiled))
+    rankings = {
+        "crf audit": [place_of(each, spoiled[each.document]) for each in by_both],
+        "probability alone": [place_of(each, spoiled[each.document]) for each in by_probability],
+        "cleanlab": [place for _, place in sorted(token_scores)],
+    }
+    for name, places in rankings.items():
         recalls[name] = [recall(errors, places[: round(b * n_entities)]) for b in BUDGETS]
     msg.info(f"{len(errors):,} errors among {n_entities:,} entities")
     rows = [
@@ -136,20 +145,15 @@ def _shift(
     return generator.choice(possible) if possible else (start, end)
 
 
-def rank_by_audit(fold: Fold, docs: Sequence[Doc]) -> Iterator[tuple[float, Place]]:
-    """The places of a fold that `crf audit` lists, with the probability of their annotation.
+def place_of(suspect: Suspect, doc: Doc) -> Place:
+    """Where a suspect is: the entity annotated, and the one suggested.
 
-    fold (Fold): The fold.
-    docs (Sequence[Doc]): All documents.
-    YIELDS (tuple[float, Place]): The probability and the place, which is that of the entity
-        annotated, and of the one suggested.
+    suspect (Suspect): The suspect.
+    doc (Doc): Its document.
+    RETURNS (Place): The place.
     """
-    examples = [as_example(fold.nlp, docs[i]) for i in fold.numbers]
-    for suspect in find_suspects(fold.nlp, examples):
-        start, end = suspect.reach
-        span = examples[suspect.document].predicted.char_span(start, end, alignment_mode="expand")
-        if span is not None:
-            yield suspect.probability, (fold.numbers[suspect.document], span.start, span.end)
+    tokens = [t.i for t in doc if t.idx < suspect.reach[1] and t.idx + len(t) > suspect.reach[0]]
+    return suspect.document, tokens[0], tokens[-1] + 1
 
 
 def rank_by_cleanlab(fold: Fold, docs: Sequence[Doc]) -> Iterator[tuple[float, Place]]:

@@ -43,7 +43,7 @@ def audit_cli(
             "--leave-out",
             min=0,
             max=1,
-            help="Share of the entities: as many of the least probable annotations are turned into "
+            help="Share of the entities: as many of the most likely errors are turned into "
             "missing annotation in cleaned.spacy",
         ),
     ] = 0.02,
@@ -107,6 +107,7 @@ def _show(found: Audit, n_entities: int) -> None:
     rows = [
         (
             f"{each.probability:.4f}",
+            f"{each.consistency:.2f}",
             each.kind,
             each.label,
             each.suggestion.label if each.suggestion else "",
@@ -114,7 +115,9 @@ def _show(found: Audit, n_entities: int) -> None:
         )
         for each in found.suspects[:N_SHOWN]
     ]
-    msg.table(rows, header=("probability", "kind", "label", "rather", "text"), divider=True)
+    msg.table(
+        rows, header=("probability", "consistency", "kind", "label", "rather", "text"), divider=True
+    )
     n_mentions = len(found.mentions)
     msg.info(f"{n_mentions:,} mentions are not annotated the same everywhere")
 

@@ -6,9 +6,9 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from util import TRAIN, make_examples, make_nlp, make_trained
 
-from spacy_crf_ner.evaluation.audit.audit import leave_out
+from spacy_crf_ner.evaluation.audit.audit import leave_out, rank
 from spacy_crf_ner.evaluation.audit.folds import split_folds
-from spacy_crf_ner.evaluation.audit.mentions import inconsistent_mentions
+from spacy_crf_ner.evaluation.audit.mentions import count_mentions, inconsistent_mentions
 from spacy_crf_ner.evaluation.audit.suspects import find_suspects
 from spacy_crf_ner.pipeline.partial import keep_annotated_labels
 
@@ -107,9 +107,25 @@ def test_mentions_that_are_not_annotated_the_same_everywhere():
     ]
     docs = [eg.reference for eg in make_examples(nlp, train)]
     unknown = nlp.make_doc("北京")  # no annotation at all
-    (mention,) = inconsistent_mentions([*docs, unknown])
+    counts = count_mentions([*docs, unknown])
+    (mention,) = inconsistent_mentions(counts)
     assert mention == ("北京", {"LOC": 3, "ORG": 1}, 1, 2)
-    assert inconsistent_mentions([]) == []
+    assert inconsistent_mentions(count_mentions([])) == []
+    # Of the four other places, two have the label LOC.
+    assert counts.consistency("北京", "LOC") == (2 + 1) / (4 + 2)
+    assert counts.consistency("北京", "ORG") == (0 + 1) / (4 + 2)
+    assert counts.consistency("北京", None) == (0 + 1) / (4 + 2)
+    assert counts.consistency("上海", "LOC") == counts.consistency("天津", None) == 1 / 2
+
+
+def test_of_two_improbable_entities_the_inconsistent_one_is_first(nlp):
+    one, two = (s for s in suspects_of(nlp, TRAIN[0][1]))
+    others = [(text, ents) for text, ents in TRAIN if "北京" in text]
+    docs = [eg.reference for eg in make_examples(nlp, [*others, *[("北京", [])] * 3])]
+    same = [each._replace(probability=0.2) for each in (one, two)]
+    first, second = rank(same, count_mentions(docs))
+    assert (first.mention, first.consistency) == ("北京", (1 + 1) / (4 + 2))
+    assert second.consistency == 1 / 2
 
 
 def test_entities_that_do_not_align_are_left_out(nlp):

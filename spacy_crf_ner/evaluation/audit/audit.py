@@ -11,15 +11,15 @@ from thinc.api import Config
 
 from ...pipeline.scorer import score_entities
 from .folds import cross_fit, split_folds
-from .mentions import Mention, inconsistent_mentions
+from .mentions import Counts, Mention, count_mentions, inconsistent_mentions
 from .suspects import Suspect, find_suspects
 
 
 class Audit(NamedTuple):
     """What `audit` found.
 
-    suspects (list[Suspect]): All entities, and spans that may be missing, the least probable
-        annotation first.
+    suspects (list[Suspect]): All entities, and spans that may be missing, the most likely error
+        first.
     mentions (list[Mention]): Mentions that are not annotated the same everywhere.
     misaligned (int): The number of entities that do not align with the tokens, and are not judged.
     f1 (list[float | None]): The F1 of each fold's pipeline on its fold.
@@ -63,8 +63,25 @@ def audit(
             suspects.append(suspect._replace(document=numbers[suspect.document]))
         misaligned += sum(map(_count_misaligned, examples))
         f1.append(score_entities(_predicted(nlp, examples))["ents_f"])
-    suspects.sort(key=lambda each: (each.probability, each.document, each.start))
-    return Audit(suspects, inconsistent_mentions(docs), misaligned, f1)
+    counts = count_mentions(docs)
+    return Audit(rank(suspects, counts), inconsistent_mentions(counts), misaligned, f1)
+
+
+def rank(suspects: Iterable[Suspect], counts: Counts) -> list[Suspect]:
+    """Sort suspects by the probability of the annotation × its consistency.
+
+    Consistency is evidence that a pipeline does not see: the other places with the same text in its
+    own fold.
+
+    suspects (Iterable[Suspect]): Those of all folds.
+    counts (Counts): How mentions are annotated in the corpus.
+    RETURNS (list[Suspect]): The suspects, with their consistency; the most likely error first.
+    """
+    ranked = []
+    for each in suspects:
+        label = None if each.kind == "missing" else each.label
+        ranked.append(each._replace(consistency=counts.consistency(each.mention, label)))
+    return sorted(ranked, key=lambda s: (s.probability * s.consistency, s.document, s.start))
 
 
 def as_example(nlp: Language, doc: Doc) -> Example:

@@ -27,26 +27,65 @@ class Mention(NamedTuple):
         return self._asdict()
 
 
-def inconsistent_mentions(docs: Sequence[Doc]) -> list[Mention]:
-    """Find mentions whose annotation differs from place to place.
+class Counts(NamedTuple):
+    """How the text of each mention is annotated in a corpus.
+
+    labels (dict[str, Counter[str]]): How often it is annotated with each label.
+    outside (Counter[str]): How often it occurs outside of all entities.
+    """
+
+    labels: dict[str, Counter[str]]
+    outside: Counter[str]
+
+    def consistency(self, mention: str, label: str | None) -> float:
+        """How often the other places with a text are annotated like this one.
+
+        It is (places annotated the same + 1) / (places + 2), so 1/2 without other places (Laplace's
+        rule of succession).
+
+        mention (str): The text.
+        label (str | None): Its label at this place; None if it is not annotated.
+        RETURNS (float): Between 0 and 1.
+        """
+        labels = self.labels.get(mention, Counter())
+        # Without this place, which may not be counted if it is part of a longer mention.
+        same = max((self.outside[mention] if label is None else labels[label]) - 1, 0)
+        others = self.outside[mention] if label is not None else labels.total()
+        if label is not None:
+            others += labels.total() - labels[label]
+        return (same + 1) / (same + others + 2)
+
+
+def count_mentions(docs: Sequence[Doc]) -> Counts:
+    """Count how mentions are annotated.
 
     A text of a single character is not looked for outside of entities, where it is mostly a part of
     some other word. Where annotation is missing, nothing is counted.
 
     docs (Sequence[Doc]): The documents, with gold annotation.
-    RETURNS (list[Mention]): The mentions, those with the largest minority first.
+    RETURNS (Counts): The counts.
     """
     labels: dict[str, Counter[str]] = defaultdict(Counter)
     for doc in docs:
         for ent in doc.ents:
             labels[ent.text][ent.label_] += 1
-    outside = _count_outside(docs, sorted(text for text in labels if len(text) > 1))
+    texts = sorted(text for text in labels if len(text) > 1)
+    return Counts(dict(labels), _count_outside(docs, texts))
+
+
+def inconsistent_mentions(counts: Counts) -> list[Mention]:
+    """Find mentions whose annotation differs from place to place.
+
+    counts (Counts): What `count_mentions` returned.
+    RETURNS (list[Mention]): The mentions, those with the largest minority first.
+    """
     found = []
-    for text, counts in labels.items():
-        cases = [*counts.values(), outside[text]]
+    for text, labels in counts.labels.items():
+        cases = [*labels.values(), counts.outside[text]]
         minority = sum(cases) - max(cases)
         if minority:
-            found.append(Mention(text, dict(counts.most_common()), outside[text], minority))
+            outside = counts.outside[text]
+            found.append(Mention(text, dict(labels.most_common()), outside, minority))
     return sorted(found, key=lambda each: (-each.minority, each.mention))
 
 

@@ -37,6 +37,8 @@ class Suspect(NamedTuple):
         token there is part of one.
     suggestion (Entity | None): For "label" and "boundary", the most probable entity in its place,
         in characters.
+    consistency (float): How often the other places with the same text are annotated like this one:
+        see `mentions.Counts.consistency`. 1 if they were not looked at.
     """
 
     document: int
@@ -47,6 +49,12 @@ class Suspect(NamedTuple):
     kind: Kind
     probability: float
     suggestion: Entity | None
+    consistency: float = 1.0
+
+    @property
+    def mention(self) -> str:
+        """The text of the entity."""
+        return self.text[self.start : self.end]
 
     @property
     def reach(self) -> tuple[int, int]:
@@ -61,7 +69,8 @@ class Suspect(NamedTuple):
         return {
             **self._asdict(),
             "probability": round(self.probability, 6),
-            "mention": self.text[self.start : self.end],
+            "consistency": round(self.consistency, 6),
+            "mention": self.mention,
             "suggestion": suggestion and suggestion.label,
             "suggested_start": suggestion and suggestion.start,
             "suggested_end": suggestion and suggestion.end,
