@@ -1,7 +1,7 @@
 """Likely annotation errors that `crf audit` found, in context."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...util import CorpusError
 from .json_lines import read_objects
@@ -18,6 +18,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "probability": (int, float),
     "suggestion": (str, type(None)),
 }
+_PLACE = ("suggested_start", "suggested_end")
 
 
 class Suggestion(NamedTuple):
@@ -30,7 +31,8 @@ class Suggestion(NamedTuple):
     label (str): Its label.
     kind (str): What is likely to be wrong.
     probability (float): The probability of the annotation.
-    suggestion (str | None): The label that is more probable.
+    suggestion (str | None): The label that is more probable, after the mention if that is another
+        one.
     """
 
     document: int
@@ -64,7 +66,15 @@ def read_suggestions(path: Path) -> list[Suggestion]:
                 found["label"],
                 found["kind"],
                 found["probability"],
-                found["suggestion"],
+                _suggested(found),
             )
         )
     return suggestions
+
+
+def _suggested(found: dict[str, Any]) -> str | None:
+    """The label; with the mention, if that is another one."""
+    label, start, end = (found.get(key) for key in ("suggestion", *_PLACE))
+    if found["kind"] != "boundary" or not isinstance(start, int) or not isinstance(end, int):
+        return label
+    return f"{found['text'][start:end]} {label}"
