@@ -19,6 +19,7 @@ from thinc.types import Floats2d, Ragged
 from torch import Tensor
 from torch.nn.functional import linear, scaled_dot_product_attention
 
+from .embeddings import TAKES_EMBEDDINGS
 from .padding import groups_of_similar_length, to_device
 from .ragged import list2ragged
 from .torch_function import apply_torch
@@ -61,6 +62,8 @@ def SelfAttentionEncoder(
         encode, residual(attention), with_array(LayerNorm(width))
     )
     model.set_dim("nO", width)
+    if TAKES_EMBEDDINGS in encode.attrs:
+        model.attrs[TAKES_EMBEDDINGS] = True
     return model
 
 

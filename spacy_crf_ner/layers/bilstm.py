@@ -16,6 +16,7 @@ from thinc.api import (
     Dropout,
     LayerNorm,
     Model,
+    NumpyOps,
     chain,
     glorot_uniform_init,
     ragged2list,
@@ -24,12 +25,15 @@ from thinc.api import (
 from thinc.types import Floats2d, Ragged
 from torch import Tensor
 
+from .embeddings import TAKES_EMBEDDINGS, Embeddings
 from .padding import groups_of_similar_length, to_device
 from .ragged import list2ragged
+from .recurrence import Weights, lstm
 from .torch_function import apply_torch
 from .types import Precision
 
 DIRECTIONS = ("", "_reverse")
+WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 TF32_LOCK = Lock()
 
 
@@ -39,6 +43,7 @@ def BiLSTMEncoder(
     dropout: float = 0.0,
     layer_norm: bool = True,
     precision: Precision = "float32",
+    prediction_precision: Precision = "float32",
 ) -> Model[list[Floats2d], list[Floats2d]]:
     """Encode each token in the context of its whole document. Each layer is a bidirectional LSTM
     (Graves and Schmidhuber 2005), LayerNorm and dropout.
@@ -70,14 +75,19 @@ def BiLSTMEncoder(
         output: Model[Floats2d, Floats2d] = (
             chain(LayerNorm(width), Dropout(dropout)) if layer_norm else Dropout(dropout)
         )
-        layers += [BiLSTM(width, width if i else None, precision), with_array(output)]
+        lstm = BiLSTM(width, width if i else None, precision, prediction_precision)
+        layers += [lstm, with_array(output)]
     model: Model[list[Floats2d], list[Floats2d]] = chain(*layers, ragged2list())
     model.set_dim("nO", width)
+    model.attrs[TAKES_EMBEDDINGS] = True
     return model
 
 
 def BiLSTM(
-    nO: int, nI: int | None = None, precision: Precision = "float32"
+    nO: int,
+    nI: int | None = None,
+    precision: Precision = "float32",
+    prediction_precision: Precision = "float32",
 ) -> Model[Ragged, Ragged]:
     """One bidirectional LSTM layer (Hochreiter and Schmidhuber 1997) over ragged sequences.
 
@@ -88,20 +98,17 @@ def BiLSTM(
     nO (int): The output width: forward states, then backward states.
     nI (int | None): The input width; None to infer it.
     precision (Literal["float32", "bfloat16"]): The precision in training.
+    prediction_precision (Literal["float32", "bfloat16"]): The precision in prediction on a CPU.
     RETURNS (Model[Ragged, Ragged]): (N, nI) to (N, nO), lengths unchanged.
     """
-    names = [
-        f"{kind}_l0{direction}"
-        for direction in DIRECTIONS
-        for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    ]
+    names = [f"{kind}_l0{direction}" for direction in DIRECTIONS for kind in WEIGHTS]
     return Model(
         "bilstm",
         _forward,
         init=_init,
         dims={"nO": nO, "nI": nI},
         params=dict.fromkeys(names),
-        attrs={"precision": precision},
+        attrs={"precision": precision, "prediction_precision": prediction_precision},
     )
 
 
@@ -122,10 +129,14 @@ def _init(model: Model, X: Ragged | None = None, Y: Ragged | None = None) -> Non
 
 
 def _forward(
-    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+    model: Model[Ragged, Ragged], X: Ragged | Embeddings, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
-    if not len(X.dataXd):
-        return Ragged(model.ops.alloc2f(0, model.get_dim("nO")), X.lengths), lambda dY: X
+    lengths: Any = X.lengths
+    if not sum(lengths):
+        nothing = model.ops.alloc2f(0, model.get_dim("nO"))
+        return Ragged(nothing, lengths), lambda dY: cast(Ragged, X)
+    if isinstance(X, Embeddings) or (not is_train and isinstance(model.ops, NumpyOps)):
+        return Ragged(_predict(model, X), lengths), lambda dY: dY
     function = partial(
         _bilstm,
         lengths=np.asarray(model.ops.to_numpy(X.lengths), dtype="i8"),
@@ -137,6 +148,19 @@ def _forward(
         return Ragged(backprop_array(dY.dataXd), dY.lengths)
 
     return Ragged(Y, X.lengths), backprop
+
+
+def _predict(model: Model, X: Ragged | Embeddings) -> Floats2d:
+    if isinstance(X, Ragged):
+        X = Embeddings.of_array(cast(Any, X.dataXd), cast(Any, X.lengths))
+    parameters = {name: torch.from_numpy(model.get_param(name)) for name in model.param_names}
+    dtype = getattr(torch, model.attrs["prediction_precision"])
+    states = []
+    with torch.no_grad():
+        for direction in DIRECTIONS:
+            own = [parameters[f"{name}_l0{direction}"] for name in WEIGHTS]
+            states.append(lstm(X, Weights.of(X, dtype, *own), reverse=bool(direction)))
+        return cast(Floats2d, torch.cat(states, dim=1).numpy())
 
 
 def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters: Tensor) -> Tensor:
@@ -179,8 +203,7 @@ def _direction_weights(
 ) -> list[Tensor]:
     """The weights of one direction, contiguous in memory. Otherwise cuDNN would warn, and copy them
     together at each call."""
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    weights = [parameters[f"{name}_l0{direction}"] for name in names]
+    weights = [parameters[f"{name}_l0{direction}"] for name in WEIGHTS]
     flat = torch.cat([weight.flatten() for weight in weights]).to(dtype)
     parts = flat.split([weight.numel() for weight in weights])
     return [part.view_as(weight) for part, weight in zip(parts, weights)]

@@ -17,7 +17,9 @@ from thinc.api import (
 )
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from .embeddings import PARTS, Part
 from .ragged import unflatten
+from .tokens import TokenBatch
 
 # Put around each word, so that the convolution can tell its beginning and end. Unicode reserves
 # these noncharacters for internal use, so they do not occur in text.
@@ -73,7 +75,12 @@ def _per_word(layer: Model[Ragged, Floats2d], width: int) -> Model[list[Doc], li
     RETURNS (Model[list[Doc], list[Floats2d]]): For each document (tokens, width).
     """
     return Model(
-        f"per_word({layer.name})", _forward, init=_init, layers=[layer], dims={"nO": width}
+        f"per_word({layer.name})",
+        _forward,
+        init=_init,
+        layers=[layer],
+        dims={"nO": width},
+        attrs={PARTS: _parts},
     )
 
 
@@ -86,22 +93,27 @@ def _forward(
     model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     ops, width = model.ops, model.get_dim("nO")
-    lengths = [len(doc) for doc in docs]
-    if not sum(lengths):
+    tokens = TokenBatch(docs)
+    if not len(tokens.orths):
         return [ops.alloc2f(0, width) for _ in docs], lambda d_vectors: []
-    orths = np.concatenate([doc.to_array("ORTH") for doc in docs])
-    distinct, where = np.unique(orths, return_inverse=True)
-    words = [docs[0].vocab.strings[orth] for orth in distinct]
-    vectors, backprop_words = model.layers[0](_characters(model, words), is_train)
-    rows = ops.asarray1i(cast(Ints1d, where))
+    vectors, backprop_words = model.layers[0](_characters(model, tokens.texts), is_train)
+    rows = ops.asarray1i(cast(Ints1d, tokens.rows))
 
     def backprop(d_vectors: list[Floats2d]) -> list[Doc]:
-        d_words = ops.alloc2f(len(words), width)
+        d_words = ops.alloc2f(len(tokens.texts), width)
         ops.scatter_add(d_words, rows, ops.flatten(d_vectors))
         backprop_words(d_words)
         return []
 
-    return unflatten(ops, vectors[rows], lengths), backprop
+    return unflatten(ops, vectors[rows], tokens.lengths), backprop
+
+
+def _parts(model: Model[list[Doc], list[Floats2d]], tokens: TokenBatch) -> list[Part]:
+    words = tokens.texts
+    vectors: Any = model.ops.alloc2f(0, model.get_dim("nO"))
+    if words:
+        vectors = model.layers[0].predict(_characters(model, words))
+    return [Part(vectors, of_texts=True)]
 
 
 def _characters(model: Model, words: list[str]) -> Ragged:

@@ -14,7 +14,9 @@ from spacy.tokens import Doc
 from thinc.api import HashEmbed, Model, chain, concatenate, ragged2list, with_array
 from thinc.types import Floats2d, Ints2d
 
-from .ragged import list2ragged
+from .embeddings import PARTS, Part
+from .ragged import list2ragged, unflatten
+from .tokens import TokenBatch
 
 BIGRAMS = ("BIGRAM_LEFT", "BIGRAM_RIGHT")
 TYPE = "TYPE"
@@ -80,6 +82,7 @@ def FeatureEmbed(
         ragged2list(),
     )
     model.set_dim("nO", sum(widths))
+    model.attrs[PARTS] = _parts
     return model
 
 
@@ -98,28 +101,61 @@ def TokenFeatures(features: list[str], dropout: float = 0.0) -> Model[list[Doc],
 def _forward(
     model: Model[list[Doc], list[Ints2d]], docs: list[Doc], is_train: bool
 ) -> tuple[list[Ints2d], Callable[[list[Ints2d]], list[Doc]]]:
-    features, dropout = model.attrs["features"], model.attrs["feature_dropout"]
-    arrays = [np.stack([_feature(doc, name) for name in features], axis=1) for doc in docs]
+    tokens, dropout = TokenBatch(docs), model.attrs["feature_dropout"]
+    hashes = _features(tokens, model.attrs["features"])
     if is_train and dropout:
-        arrays = [np.where(np.random.random(a.shape) < dropout, np.uint64(0), a) for a in arrays]
-    hashes = [model.ops.asarray2i(cast(Ints2d, array), dtype="uint64") for array in arrays]
-    return hashes, lambda d_features: []
+        hashes = np.where(np.random.random(hashes.shape) < dropout, np.uint64(0), hashes)
+    array = model.ops.asarray2i(cast(Ints2d, hashes), dtype="uint64")
+    return unflatten(model.ops, array, tokens.lengths), lambda d_features: []
 
 
-def _feature(doc: Doc, name: str) -> np.ndarray:
+def _parts(model: Model, tokens: TokenBatch) -> list[Part]:
+    """What the layer predicts. A feature depends on the token's text alone if all tokens of the
+    same text have the same value. Bigrams do not, nor the NORM of "'s"."""
+    look_up, with_tables = model.layers[0], model.layers[2]
+    hashes = _features(tokens, look_up.attrs["features"])
+    of_texts = hashes[tokens.first]
+    depends_on_text = (hashes == of_texts[tokens.rows]).all(axis=0)
+    n_features = hashes.shape[1]
+    tables = with_tables.layers[0].layers if n_features > 1 else with_tables.layers
+    return [
+        Part(table.predict(of_texts if flag else hashes), of_texts=bool(flag))
+        for table, flag in zip(tables, depends_on_text)
+    ]
+
+
+def _features(tokens: TokenBatch, names: list[str]) -> np.ndarray:
+    """(N, features) uint64 hashes."""
+    computed = [name in BIGRAMS or name == TYPE or bool(AFFIX.fullmatch(name)) for name in names]
+    looked_up = [name for name, flag in zip(names, computed) if not flag]
+    found = tokens.attributes("NORM", *looked_up)
+    columns = iter(found.T[1:])
+    return np.stack(
+        [
+            _computed(tokens, name, found[:, 0]) if flag else next(columns)
+            for name, flag in zip(names, computed)
+        ],
+        axis=1,
+    )
+
+
+def _computed(tokens: TokenBatch, name: str, norms: np.ndarray) -> np.ndarray:
     if name in BIGRAMS:
-        norm = doc.to_array("NORM")
+        # Rounded to the 53 bits of a double, which is what trained weights belong to.
+        norms = norms.astype("f8").astype("u8")
         # 0, the hash of the empty string, stands for the outside of the document.
-        left, right = np.concatenate(([0], norm)), np.concatenate((norm, [0]))
-        left, right = left.astype("uint64"), right.astype("uint64")
+        left, right = norms.copy(), norms.copy()
+        ends = tokens.lengths.cumsum()[tokens.lengths > 0]
+        if name == "BIGRAM_LEFT":
+            left[1:] = norms[:-1]
+            left[np.append(0, ends)[: len(ends)]] = 0
+        else:
+            right[:-1] = norms[1:]
+            right[ends - 1] = 0
         # Any odd factor distinguishes (a, b) from (b, a). HashEmbed hashes the result properly.
-        bigrams = left * np.uint64(0x9E3779B97F4A7C15) ^ right
-        return bigrams[:-1] if name == "BIGRAM_LEFT" else bigrams[1:]
-    if name == TYPE or AFFIX.fullmatch(name):
-        orths, where = np.unique(doc.to_array("ORTH"), return_inverse=True)
-        hashes = [_hash_of_text(name, doc.vocab.strings[orth]) for orth in orths]
-        return np.array(hashes, dtype="uint64")[where]
-    return doc.to_array(name)
+        return left * np.uint64(0x9E3779B97F4A7C15) ^ right
+    hashes = [_hash_of_text(name, text) for text in tokens.texts]
+    return np.array(hashes, dtype="uint64")[tokens.rows]
 
 
 @lru_cache(maxsize=2**18)

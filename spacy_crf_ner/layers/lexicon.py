@@ -15,6 +15,7 @@ from thinc.types import Floats2d, Ints1d
 from ..lexicon import SEPARATOR, Matcher, find_lexicon, join_words
 from .ragged import unflatten
 from .shared import CHECK_LOADED, Shared
+from .tokens import TokenBatch
 
 NAME = "lexicon_embed"
 # A token's place in a word: the only token; or the first, a middle or the last token of a word of
@@ -179,11 +180,11 @@ def _forward(
     model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     ops, W = model.ops, cast(Floats2d, model.get_param("W"))
-    lengths = [len(doc) for doc in docs]
+    batch = TokenBatch(docs)
     dropout = model.attrs["feature_dropout"] if is_train else 0.0
-    found = _features(model, docs, dropout)
+    found = _features(model, batch, dropout)
     features, tokens = (ops.asarray1i(cast(Ints1d, array)) for array in found)
-    Y = ops.alloc2f(sum(lengths), W.shape[1])
+    Y = ops.alloc2f(len(batch.rows), W.shape[1])
     # Not reduce_sum, which waits for the GPU.
     ops.scatter_add(Y, tokens, W[features])
 
@@ -194,22 +195,18 @@ def _forward(
         model.inc_grad("W", dW)
         return []
 
-    return unflatten(ops, Y, lengths), backprop
+    return unflatten(ops, Y, batch.lengths), backprop
 
 
 def _features(
-    model: Model[list[Doc], list[Floats2d]], docs: list[Doc], dropout: float
+    model: Model[list[Doc], list[Floats2d]], tokens: TokenBatch, dropout: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The rows of W used, and the token that each is used for."""
-    n_tokens = sum(map(len, docs))
+    n_tokens = len(tokens.rows)
     if not n_tokens:
         return np.zeros(0, dtype="i"), np.zeros(0, dtype="i")
-    matcher, classes = _matcher(model, docs[0].vocab), model.attrs["classes"]
-    texts = [doc.text for doc in docs]
-    offsets = np.cumsum([0, *(len(text) + len(SEPARATOR) for text in texts[:-1])])
-    spans = np.concatenate([doc.to_array(["IDX", "LENGTH"]).astype("i8") for doc in docs])
-    starts = spans[:, 0] + np.repeat(offsets, [len(doc) for doc in docs])
-    first, last, label = matcher(SEPARATOR.join(texts), starts, starts + spans[:, 1])
+    matcher, classes = _matcher(model, tokens.docs[0].vocab), model.attrs["classes"]
+    first, last, label = matcher(*tokens.joined(SEPARATOR))
     if dropout:
         # All classes of a word are hidden together.
         _, word = np.unique(first * n_tokens + last, return_inverse=True)

@@ -7,12 +7,15 @@ import numpy as np
 from thinc.api import Model, Ops
 from thinc.types import Ints1d, Ragged
 
+from .embeddings import Embeddings
+
 
 def list2ragged() -> Model[list[Any], Ragged]:
     """The same as Thinc's `list2ragged.v1`, but the lengths stay on the CPU, where all layers read
     them. Reading them from a GPU would wait for it each time.
 
-    RETURNS (Model[list[Any], Ragged]): Arrays of any type to their concatenated rows.
+    RETURNS (Model[list[Any], Ragged]): Arrays of any type to their concatenated rows; and
+        `Embeddings` to themselves, as they are concatenated already.
     """
     return Model("list2ragged", _forward)
 
@@ -34,5 +37,7 @@ def _forward(
     def backprop(dY: Ragged) -> list[Any]:
         return unflatten(model.ops, dY.dataXd, dY.lengths)
 
+    if isinstance(Xs, Embeddings):
+        return cast(Any, Xs), backprop
     lengths = np.array([len(X) for X in Xs], dtype="i")
     return Ragged(model.ops.flatten(Xs), cast(Ints1d, lengths)), backprop

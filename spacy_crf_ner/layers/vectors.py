@@ -15,8 +15,10 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Ops, to_numpy, uniform_init
 from thinc.types import Floats2d, FloatsXd, Ints1d
 
+from .embeddings import PARTS, Part
 from .ragged import unflatten
 from .shared import CHECK_LOADED, Shared
+from .tokens import TokenBatch
 
 # The row of the learned vector for tokens that do not occur in training.
 UNKNOWN = 0
@@ -196,6 +198,7 @@ def VectorsEmbed(
             "vectors": NO_VECTORS,
             "has_vectors": False,
             CHECK_LOADED: _check_loaded,
+            PARTS: _parts,
         },
     )
 
@@ -244,23 +247,21 @@ def _forward(
     model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     ops, E = model.ops, cast(Floats2d, model.get_param("E"))
-    lengths = [len(doc) for doc in docs]
-    keys = np.concatenate([doc.to_array("ORTH") for doc in docs])
-    if not len(keys):
-        return unflatten(ops, ops.alloc2f(0, E.shape[1]), lengths), lambda d_vectors: []
-    tokens, where = np.unique(keys, return_inverse=True)
-    token_rows = _rows(model.attrs["index"], tokens.tolist(), E.shape[0] if is_train else 0)
-    learned = token_rows[where]
+    tokens = TokenBatch(docs)
+    if not len(tokens.orths):
+        return unflatten(ops, ops.alloc2f(0, E.shape[1]), tokens.lengths), lambda d_vectors: []
+    token_rows = _rows(
+        model.attrs["index"], tokens.distinct.tolist(), E.shape[0] if is_train else 0
+    )
+    learned = token_rows[tokens.rows]
     if is_train and model.attrs["token_dropout"]:
         hidden = np.random.random(learned.shape) < model.attrs["token_dropout"]
         learned = np.where(hidden, UNKNOWN, learned)
     rows = ops.asarray1i(cast(Ints1d, learned))
     vectors = E[rows]
-    pretrained = _pretrained(model, docs[0].vocab)
-    if pretrained.width:
-        strings = docs[0].vocab.strings
-        found = pretrained.rows([(key, strings[key]) for key in tokens.tolist()])
-        vectors = vectors + pretrained.table(ops)[ops.asarray1i(cast(Ints1d, found[where]))]
+    pretrained = _pretrained_vectors(model, tokens)
+    if pretrained is not None:
+        vectors = vectors + pretrained[ops.asarray1i(cast(Ints1d, tokens.rows))]
 
     def backprop(d_vectors: list[Floats2d]) -> list[Doc]:
         dE = ops.alloc2f(*E.shape)
@@ -268,7 +269,28 @@ def _forward(
         model.inc_grad("E", dE)
         return []
 
-    return unflatten(ops, vectors, lengths), backprop
+    return unflatten(ops, vectors, tokens.lengths), backprop
+
+
+def _parts(model: Model[list[Doc], list[Floats2d]], tokens: TokenBatch) -> list[Part]:
+    vectors = cast(Any, model.get_param("E"))
+    vectors = vectors[_rows(model.attrs["index"], tokens.distinct.tolist(), 0)]
+    if len(vectors):
+        pretrained = _pretrained_vectors(model, tokens)
+        if pretrained is not None:
+            vectors = vectors + pretrained
+    return [Part(vectors, of_texts=True)]
+
+
+def _pretrained_vectors(
+    model: Model[list[Doc], list[Floats2d]], tokens: TokenBatch
+) -> Floats2d | None:
+    """(L, width) the pretrained vectors of the distinct texts; None if there are none."""
+    pretrained = _pretrained(model, tokens.docs[0].vocab)
+    if not pretrained.width:
+        return None
+    found = pretrained.rows(list(zip(tokens.distinct.tolist(), tokens.texts)))
+    return pretrained.table(model.ops)[model.ops.asarray1i(cast(Ints1d, found))]
 
 
 def _rows(index: dict[int, int], keys: list[int], capacity: int) -> np.ndarray:

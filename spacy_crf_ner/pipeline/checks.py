@@ -32,6 +32,8 @@ LARGEST = 2**31 - 1
 OUR_LAYERS = ("spacy_crf_ner.", "thinc.layers.", "spacy.ml.")
 FLOATS = (torch.float16, torch.float32, torch.float64)
 RATES = ("dropout_rate", "feature_dropout", "token_dropout")
+# Settings that may be others each time a pipeline is loaded.
+CHOSEN_AT_LOADING = ("prediction_precision",)
 LEARNED = ("index", "vectors", "has_vectors", "classes", "lexicon", "has_lexicon")
 
 # Dimensions by name, and the lengths of attributes that are lists.
@@ -129,6 +131,8 @@ def check_attrs(name: str, node: Model, found: Mapping[str, bytes]) -> dict[str,
     """
     attrs = {}
     for key, data in found.items():
+        if key in CHOSEN_AT_LOADING:
+            continue
         what, own = f"The attribute '{key:.40}' of {name}", node.attrs.get(key)
         try:
             is_number = isinstance(own, (int, float))

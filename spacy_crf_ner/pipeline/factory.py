@@ -17,7 +17,7 @@ DEFAULT_MODEL = Config().from_str(
 @architectures = "spacy_crf_ner.CRFTagger.v2"
 
 [model.tok2vec]
-@architectures = "spacy.Tok2Vec.v2"
+@architectures = "spacy_crf_ner.Tok2Vec.v1"
 
 [model.tok2vec.embed]
 @architectures = "spacy_crf_ner.FeatureEmbed.v1"

@@ -9,7 +9,7 @@ import pytest
 PROGRAM = """
 import sys
 import numba
-from spacy_crf_ner.crf.recursions.jit import jit
+from spacy_crf_ner.jit import jit
 
 sys.path.insert(0, sys.argv[1])
 from small import add_one
@@ -19,7 +19,7 @@ cache = add_one._cache
 print(type(cache).__name__, sum(add_one.stats.cache_hits.values()))
 """
 SMALL = """
-from spacy_crf_ner.crf.recursions.jit import jit
+from spacy_crf_ner.jit import jit
 
 
 @jit

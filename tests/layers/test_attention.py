@@ -121,9 +121,9 @@ def test_a_sequence_is_encoded_the_same_alone_and_in_any_batch():
     for i, sequence in enumerate(sequences):
         (alone,) = model.predict([sequence])
         assert alone.shape == (len(sequence), 8)
-        assert_allclose(together[i], alone, atol=1e-5)
+        assert_allclose(together[i], alone, atol=3e-5)
         # Beside the longest one only.
-        assert_allclose(model.predict([sequence, sequences[-1]])[0], alone, atol=1e-5)
+        assert_allclose(model.predict([sequence, sequences[-1]])[0], alone, atol=3e-5)
 
 
 def test_the_encoders_gradient_is_that_of_finite_differences():

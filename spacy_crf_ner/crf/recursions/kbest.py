@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...jit import jit as _jit
 from ..potentials import IMPOSSIBLE, Potentials
 from .cpu import _offsets, _to_numpy
-from .jit import jit as _jit
 
 
 def k_best(p: Potentials, k: int) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""How numba compiles the recursions, and caches what it has compiled."""
+"""How numba compiles functions, and caches what it has compiled."""
 
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,0 +1,224 @@
+"""LSTMs in prediction on a CPU: the results of torch's, with fewer operations.
+
+torch's LSTM multiplies the input of each token by the input weights. Here, what depends on a
+token's text alone is multiplied once for each distinct text.
+
+Tokens are in the order of time: the first ones of all sequences, the second ones, ..., each time
+with the longest sequence first. So the sequences that go on are next to each other, and no step
+needs padding.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .embeddings import Embeddings
+from .lstm_cell import lstm_cell
+
+# About how many tokens are projected at once: few enough that the result stays in the cache.
+BLOCK = 2048
+# A document of more than LONG tokens is cut into pieces, which are computed side by side: one after
+# the other, their steps would be products of a matrix and a single vector. n tokens make pieces of
+# sqrt(STRETCH * n) tokens: shorter ones would have more cuts, and after each, up to some thousand
+# tokens have to be computed again (see `_continue`).
+LONG, STRETCH = 2000, 100
+# States that differ by less are the same: rounding makes such differences in a few steps.
+SAME = 1e-6
+
+
+class Weights(NamedTuple):
+    """The weights of one direction, prepared for `lstm`.
+
+    of_texts (Tensor): (columns, 4H), for the input that depends on the text alone.
+    of_tokens (Tensor): (columns, 4H), for the rest of the input.
+    recurrent (Tensor): (H, 4H).
+    bias (Tensor): (4H,).
+    """
+
+    of_texts: Tensor
+    of_tokens: Tensor
+    recurrent: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        X: Embeddings,
+        dtype: torch.dtype,
+        weight_ih: Tensor,
+        weight_hh: Tensor,
+        bias_ih: Tensor,
+        bias_hh: Tensor,
+    ) -> "Weights":
+        """Prepare the weights of a `torch.nn.LSTM`.
+
+        X (Embeddings): The input, of width nI.
+        dtype (torch.dtype): The precision of the factors of all products.
+        weight_ih (Tensor): (4H, nI). The gates' order is torch's: input, forget, cell, output.
+        weight_hh (Tensor): (4H, H).
+        bias_ih (Tensor): (4H,).
+        bias_hh (Tensor): (4H,).
+        RETURNS (Weights): The weights.
+        """
+        of_texts, of_tokens = (
+            torch.cat([weight_ih[:, :0], *(weight_ih[:, some] for some in columns)], dim=1)
+            for columns in (X.columns(of_texts=True), X.columns(of_texts=False))
+        )
+        matrices = (matrix.to(dtype).t() for matrix in (of_texts, of_tokens, weight_hh))
+        return cls(*matrices, bias_ih + bias_hh)
+
+
+class Order(NamedTuple):
+    """The tokens of sequences in the order of time.
+
+    tokens (Tensor): (N,) the tokens.
+    begins (list[int]): (steps + 1,) where each step's tokens begin, and where the last step's end.
+    before (np.ndarray): (B,) for each sequence, longest first, the one that it continues, or -1.
+    """
+
+    tokens: Tensor
+    begins: list[int]
+    before: np.ndarray
+
+    @classmethod
+    def of(cls, lengths: np.ndarray, reverse: bool) -> "Order":
+        """Put tokens into the order of time.
+
+        lengths (np.ndarray): (documents,) their numbers of tokens. Long ones are cut into several
+            sequences.
+        reverse (bool): Whether time begins at the last token of each document.
+        RETURNS (Order): The order.
+        """
+        lengths = lengths.astype("i8")
+        most = np.where(lengths > LONG, (STRETCH * lengths) ** 0.5, lengths).astype("i8")
+        pieces = -(-lengths // np.maximum(most, 1))
+        document = np.repeat(np.arange(len(lengths)), pieces)
+        number = np.arange(len(document)) - np.repeat(pieces.cumsum() - pieces, pieces)
+        first = number * most[document]
+        size = np.minimum(lengths[document] - first, most[document])
+        ends = lengths.cumsum()[document]
+        start = ends - 1 - first if reverse else ends - lengths[document] + first
+        longest_first = np.argsort(-size, kind="stable")
+        place = longest_first.argsort()
+        before = np.where(number > 0, place[np.arange(len(place)) - 1], -1)[longest_first]
+        widths = len(size) - np.bincount(size, minlength=1).cumsum()[:-1]
+        begins = np.append(0, widths.cumsum())
+        step = np.repeat(np.arange(len(widths)), widths)
+        sequence = np.arange(begins[-1]) - begins[step]
+        tokens = start[longest_first][sequence] + (-step if reverse else step)
+        return cls(torch.from_numpy(tokens), begins.tolist(), before)
+
+    def blocks(self) -> Iterator[list[tuple[int, int]]]:
+        """Group the steps.
+
+        YIELDS (list[tuple[int, int]]): Where the tokens of each step of a group begin and end.
+        """
+        group: list[tuple[int, int]] = []
+        for begin, end in pairwise(self.begins):
+            if group and end - group[0][0] > BLOCK:
+                yield group
+                group = []
+            group.append((begin, end))
+        yield group
+
+
+def lstm(X: Embeddings, weights: Weights, *, reverse: bool) -> Tensor:
+    """Run one direction over the documents of a batch.
+
+    X (Embeddings): The input.
+    weights (Weights): The weights.
+    reverse (bool): Whether to read each document from its last token to its first.
+    RETURNS (Tensor): (N, H) the states.
+    """
+    order = Order.of(X.lengths, reverse)
+    inputs = _Projection(X, weights)
+    states = torch.empty(len(order.tokens), len(weights.recurrent))
+    # The cells of all tokens are only needed where sequences continue others.
+    all_cells = torch.empty_like(states) if (order.before >= 0).any() else None
+    cells = np.zeros((len(order.before), states.shape[1]), dtype="f")
+    before = torch.from_numpy(cells)
+    for steps in order.blocks():
+        start = steps[0][0]
+        gates = inputs(order.tokens[start : steps[-1][1]])
+        arrays = gates.numpy(), states.numpy()
+        for begin, end in steps:
+            _add_product(
+                gates[begin - start : end - start], before[: end - begin], weights.recurrent
+            )
+            cells, before = cells[: end - begin], states[begin:end]
+            lstm_cell(arrays[0][begin - start : end - start], cells, arrays[1][begin:end])
+            if all_cells is not None:
+                all_cells[begin:end] = torch.from_numpy(cells)
+    if all_cells is not None:
+        _continue(order, inputs, weights.recurrent, states, all_cells)
+    return torch.empty_like(states).index_copy_(0, order.tokens, states)
+
+
+class _Projection:
+    """The input of tokens, multiplied by the input weights."""
+
+    def __init__(self, X: Embeddings, weights: Weights) -> None:
+        of_texts = torch.from_numpy(X.vectors(of_texts=True))
+        self._of_texts = weights.bias.repeat(len(of_texts), 1)
+        _add_product(self._of_texts, of_texts, weights.of_texts)
+        self._rows = torch.from_numpy(X.rows)
+        self._of_tokens = torch.from_numpy(X.vectors(of_texts=False))
+        self._weights = weights.of_tokens
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """(n,) tokens to (n, 4H)."""
+        gates = self._of_texts.index_select(0, self._rows[tokens])
+        _add_product(gates, self._of_tokens.index_select(0, tokens), self._weights)
+        return gates
+
+
+def _add_product(total: Tensor, X: Tensor, weights: Tensor) -> None:
+    if weights.dtype == total.dtype:
+        total.addmm_(X, weights)
+    else:
+        total.add_(X.to(weights.dtype) @ weights)
+
+
+def _continue(
+    order: Order, inputs: _Projection, recurrent: Tensor, states: Tensor, cells: Tensor
+) -> None:
+    """Correct the sequences that continue others. They were computed as if nothing came before.
+
+    The past fades: once a state is what it was, so are all the following ones. If a sequence ends
+    earlier than that, the one that continues it is corrected again. At the end, each state follows
+    from the one before it, as if the sequences had been computed one after the other.
+    """
+    begins, before = torch.tensor(order.begins), torch.from_numpy(order.before)
+    lasts = torch.searchsorted(-begins.diff(), -torch.arange(len(before))) - 1
+    after = torch.full_like(before, -1)
+    after[before[before >= 0]] = torch.nonzero(before >= 0)[:, 0]
+    changed = before[before >= 0]
+    while len(changed):
+        sequences = after[changed]
+        places = begins[lasts[changed]] + changed
+        state, cell = states[places], cells[places]
+        unsettled = []
+        step = 0
+        while len(sequences):
+            places = begins[step] + sequences
+            gates = inputs(order.tokens[places])
+            _add_product(gates, state, recurrent)
+            state = torch.empty_like(state)
+            lstm_cell(gates.numpy(), cell.numpy(), state.numpy())
+            same = _same(state, states[places]) & _same(cell, cells[places])
+            states[places], cells[places] = state, cell
+            is_last = lasts[sequences] == step
+            unsettled.append(sequences[~same & is_last])
+            goes_on = ~(same | is_last)
+            sequences, state, cell = sequences[goes_on], state[goes_on], cell[goes_on]
+            step += 1
+        changed = torch.cat(unsettled)
+        changed = changed[after[changed] >= 0]
+
+
+def _same(new: Tensor, old: Tensor) -> Tensor:
+    return ((new - old).abs() <= SAME * (1 + new.abs())).all(dim=1)
