@@ -1,6 +1,7 @@
 """Dropout with masks that are cheap to draw."""
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 from thinc.api import CupyOps, Model, Ops
@@ -34,8 +35,8 @@ def _forward(
 
 def _draw_mask(ops: Ops, shape: tuple[int, ...], rate: float) -> Floats2d:
     if isinstance(ops, CupyOps):
-        return ops.get_dropout_mask(shape, rate)
+        return cast(Floats2d, ops.get_dropout_mask(shape, rate))
     # From numpy's global generator, like Thinc's: the seed of the config decides.
     kept = np.random.randint(N_VALUES, size=shape, dtype="u2") >= round(rate * N_VALUES)
     # If the rate is 1, none is kept, and nothing is divided by 0.
-    return kept * np.float32(1 / max(1 - rate, 1 / N_VALUES))
+    return cast(Floats2d, kept * np.float32(1 / max(1 - rate, 1 / N_VALUES)))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from spacy.lang.zh import ChineseTokenizer
+from spacy.lang.zh import ChineseTokenizer, Segmenter
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import registry
@@ -28,7 +28,7 @@ def language_tokenizer() -> Callable[[Language], Tokenizer]:
         config = {"tokenizer": nlp.default_config["nlp"]["tokenizer"]}
         tokenizer = registry.resolve(config)["tokenizer"](nlp)
         if type(tokenizer) is ChineseTokenizer:
-            return CharacterTokenizer(nlp.vocab, tokenizer.segmenter)
+            return CharacterTokenizer(nlp.vocab, Segmenter(tokenizer.segmenter))
         return tokenizer
 
     return make
