@@ -1,6 +1,6 @@
 """Thinc's Adam in a single pass over the weights."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from thinc.api import Optimizer
@@ -38,15 +38,15 @@ def adam(
         return optimizer(key, weights, gradient, lr_scale=lr_scale)
     optimizer.nr_update[key] += 1
     n_updates, averages = optimizer.nr_update[key], optimizer.averages
-    norm = np.linalg.norm(gradient)
+    norm = np.linalg.norm(cast(np.ndarray, gradient))
     is_clipped = optimizer.grad_clip and norm >= optimizer.grad_clip
     fix1, fix2 = 1 - optimizer.b1**n_updates, 1 - optimizer.b2**n_updates
     _step(
-        weights.reshape(-1),
-        gradient.reshape(-1),
+        weights.reshape((-1,)),
+        gradient.reshape((-1,)),
         optimizer.mom1[key],
         optimizer.mom2[key],
-        NONE if averages is None else averages[key].reshape(-1),
+        NONE if averages is None else averages[key].reshape((-1,)),
         np.float32(optimizer.grad_clip / norm if is_clipped else 1),
         np.float32(optimizer.b1),
         np.float32(optimizer.b2),
