@@ -1,4 +1,4 @@
-"""Denormal numbers: those so small that the CPU computes with them many times more slowly."""
+"""Denormal numbers: those so small that some CPUs compute with them many times more slowly."""
 
 import sys
 from collections.abc import Iterator
