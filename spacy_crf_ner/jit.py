@@ -1,12 +1,15 @@
 """How numba compiles functions, and caches what it has compiled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 from typing import Any, Literal
 
 import numba
 from numba.core.caching import FunctionCache
+
+# Sums in any order, and products that are added without rounding in between.
+FAST = ("contract", "nsz", "reassoc")
 
 
 class Cache(FunctionCache):
@@ -29,18 +32,21 @@ class Cache(FunctionCache):
 
 
 def jit(
-    function: Callable[..., Any], inline: Literal["never", "always"] = "never"
+    function: Callable[..., Any],
+    inline: Literal["never", "always"] = "never",
+    fastmath: Collection[str] = FAST,
 ) -> Callable[..., Any]:
     """Compile a function when it is first called, and cache it.
 
     function (Callable[..., Any]): The function.
     inline (Literal["never", "always"]): "always" makes it a part of the functions that call it.
+    fastmath (Collection[str]): LLVM's names of what rounding may depend on.
     RETURNS (Callable[..., Any]): The compiled function.
     """
     compiled: Any = numba.njit(
         nogil=True,
         error_model="numpy",
-        fastmath={"contract", "nsz", "reassoc"},
+        fastmath=set(fastmath),
         inline=inline,
     )(function)
     # If neither the package's folder nor the user's cache is writable, each process compiles.
@@ -50,3 +56,5 @@ def jit(
 
 
 jit_inline = partial(jit, inline="always")
+# Rounds as it is written.
+jit_exact = partial(jit, fastmath=())

@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import torch
 from thinc.api import (
-    Dropout,
     LayerNorm,
     Model,
     chain,
@@ -19,6 +18,7 @@ from thinc.types import Floats2d, Ragged
 from torch import Tensor
 from torch.nn.functional import linear, scaled_dot_product_attention
 
+from .dropout import Dropout
 from .embeddings import TAKES_EMBEDDINGS
 from .padding import groups_of_similar_length, to_device
 from .ragged import list2ragged

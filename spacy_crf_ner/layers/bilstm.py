@@ -13,7 +13,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from thinc.api import (
-    Dropout,
     LayerNorm,
     Model,
     NumpyOps,
@@ -25,6 +24,7 @@ from thinc.api import (
 from thinc.types import Floats2d, Ragged
 from torch import Tensor
 
+from .dropout import Dropout
 from .embeddings import TAKES_EMBEDDINGS, Embeddings
 from .padding import groups_of_similar_length, to_device
 from .ragged import list2ragged

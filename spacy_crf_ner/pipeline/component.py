@@ -28,6 +28,7 @@ from . import confidence
 from .annotations import at_least, without_kept, write_confidences, write_ents, write_spans
 from .constraints import allowed_tags, constrain
 from .decoding import Decoding, Entity, alternatives, find_entities, probable_spans
+from .denormals import flush_denormals
 from .finite import discard_gradients, explain_gradients, explain_loss
 from .gold import gold_examples, incorrect_spans, survey_gold
 from .loading import check_tags, read_cfg, read_file, read_message
@@ -318,6 +319,7 @@ class CRFEntityRecognizer(TrainablePipe):
         loss = batch_loss(raw, self.gold_examples(examples), self.tag_set, incorrect)
         return self._differentiate(loss, raw, scores, docs)
 
+    @flush_denormals()
     def update(
         self,
         examples: Iterable[Example],
@@ -353,6 +355,7 @@ class CRFEntityRecognizer(TrainablePipe):
             self.finish_update(sgd)
         return losses
 
+    @flush_denormals()
     def rehearse(
         self,
         examples: Iterable[Example],
@@ -400,6 +403,7 @@ class CRFEntityRecognizer(TrainablePipe):
             self.finish_update(sgd)
         return losses
 
+    @flush_denormals()
     def finish_update(self, sgd: Optimizer) -> None:
         """Update the weights. Each part of the network has its own learning rate.
 

@@ -13,6 +13,7 @@ from thinc.types import Floats1d, Floats2d, Ints1d
 from ..layers.ragged import unflatten
 from ..layers.tagger import LR_SCALE
 from ..layers.types import Scores
+from .adam import adam
 
 # The minimum gradient norm to divide by.
 SMALLEST = 1e-30
@@ -49,10 +50,9 @@ def finish_update(model: Model, optimizer: Optimizer) -> None:
         gradients, which has no learning rate.
     """
     for node in model.walk():
-        scale = {"lr_scale": node.attrs.get(LR_SCALE, 1.0)}
-        update: Callable[..., Any] = partial(
-            optimizer, **scale if isinstance(optimizer, Optimizer) else {}
-        )
+        update: Callable[..., Any] = optimizer
+        if isinstance(optimizer, Optimizer):
+            update = partial(adam, optimizer, lr_scale=node.attrs.get(LR_SCALE, 1.0))
         for shim in node.shims:
             shim.finish_update(update)
         for name in node.param_names:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..pipeline.partial import annotated_labels
@@ -33,6 +33,8 @@ Mention = tuple[tuple[str, bool], ...]
 REPLACED = 0.5
 # The probability that a changed token is dropped rather than replaced.
 DROPPED = 0.5
+# What `Doc.to_array("ENT_IOB")` has for tokens outside of entities.
+OUTSIDE = 2
 # The number of tokens and documents to remember and draw from. Frequent tokens are drawn often.
 N_TOKENS = 10000
 N_DOCS = 100
@@ -72,23 +74,24 @@ def make_mention_replacement(level: float, seed: int = 0) -> Augmenter:
     places: dict[str, dict[Mention, int]] = defaultdict(dict)
 
     def vary(doc: Doc, tokens: list[TaggedToken], rng: random.Random) -> list[TaggedToken]:
-        for ent in doc.ents:
-            mention = _mention(ent)
-            if mention not in places[ent.label_]:
-                places[ent.label_][mention] = len(mentions[ent.label_])
-                mentions[ent.label_].append(mention)
+        ents = [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+        own = [_mention(tokens[start:end]) for start, end, _ in ents]
+        for mention, (_, _, label) in zip(own, ents):
+            if mention not in places[label]:
+                places[label][mention] = len(mentions[label])
+                mentions[label].append(mention)
         varied = list(tokens)
         # From the last to the first, so that the positions of those before stay the same.
-        for ent in reversed(doc.ents):
-            n_others = len(mentions[ent.label_]) - 1
+        for mention, (start, end, label) in zip(reversed(own), reversed(ents)):
+            n_others = len(mentions[label]) - 1
             if n_others and rng.random() < REPLACED:
                 drawn = rng.randrange(n_others)
-                drawn += drawn >= places[ent.label_][_mention(ent)]
-                mention = mentions[ent.label_][drawn]
-                tags = _tags(ent.label_, len(mention))
-                new = [TaggedToken(*token, tag) for token, tag in zip(mention, tags)]
-                new[-1] = new[-1]._replace(space=tokens[ent.end - 1].space)
-                varied[ent.start : ent.end] = new
+                drawn += drawn >= places[label][mention]
+                other = mentions[label][drawn]
+                tags = _tags(label, len(other))
+                new = [TaggedToken(*token, tag) for token, tag in zip(other, tags)]
+                new[-1] = new[-1]._replace(space=tokens[end - 1].space)
+                varied[start:end] = new
         return varied
 
     return _make_augmenter(level, seed, vary)
@@ -192,19 +195,22 @@ def _make_augmenter(level: float, seed: int, vary: Vary) -> Augmenter:
 
 
 def _tagged_tokens(doc: Doc) -> list[TaggedToken]:
-    tags = ["O" if token.ent_iob_ == "O" else "" for token in doc]
+    # Arrays, because spaCy makes an object of each token.
+    orths, spaces, iob = doc.to_array(["ORTH", "SPACY", "ENT_IOB"]).T
+    tags = np.where(iob == OUTSIDE, "O", "").tolist()
     for ent in doc.ents:
         tags[ent.start : ent.end] = _tags(ent.label_, len(ent))
-    return [TaggedToken(t.text, bool(t.whitespace_), tag) for t, tag in zip(doc, tags)]
+    words = [doc.vocab.strings[orth] for orth in orths.tolist()]
+    return list(map(TaggedToken, words, spaces.astype(bool).tolist(), tags))
 
 
 def _tags(label: str, length: int) -> list[str]:
     return [f"B-{label}"] + [f"I-{label}"] * (length - 1)
 
 
-def _mention(ent: Span) -> Mention:
-    last = len(ent) - 1
-    return tuple((t.text, bool(t.whitespace_) and i < last) for i, t in enumerate(ent))
+def _mention(tokens: list[TaggedToken]) -> Mention:
+    words = [(token.word, token.space) for token in tokens]
+    return (*words[:-1], (tokens[-1].word, False))
 
 
 def _check_share(name: str, value: float) -> None:

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
+from spacy.lang.zh import ChineseTokenizer, Segmenter
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import Optimizer
+
+from ..tokenizer import CharacterTokenizer
 
 Tokenizer = Callable[[str], Doc]
 
@@ -15,14 +18,18 @@ def language_tokenizer() -> Callable[[Language], Tokenizer]:
     """The default tokenizer of a pipeline's language.
 
     Some of spaCy's commands need a config that names a tokenizer, and a config that names the
-    tokenizer of one language works only for that language.
+    tokenizer of one language works only for that language. That of Chinese is replaced by one that
+    gives the same tokens in less time.
 
     RETURNS (Callable[[Language], Tokenizer]): Makes the tokenizer, for `nlp.tokenizer` in a config.
     """
 
     def make(nlp: Language) -> Tokenizer:
         config = {"tokenizer": nlp.default_config["nlp"]["tokenizer"]}
-        return registry.resolve(config)["tokenizer"](nlp)
+        tokenizer = registry.resolve(config)["tokenizer"](nlp)
+        if type(tokenizer) is ChineseTokenizer:
+            return CharacterTokenizer(nlp.vocab, Segmenter(tokenizer.segmenter))
+        return tokenizer
 
     return make
 
