@@ -68,8 +68,12 @@ class Weights(NamedTuple):
             torch.cat([weight_ih[:, :0], *(weight_ih[:, some] for some in columns)], dim=1)
             for columns in (X.columns(of_texts=True), X.columns(of_texts=False))
         )
-        matrices = (matrix.to(dtype).t() for matrix in (of_texts, of_tokens, weight_hh))
-        return cls(*matrices, bias_ih + bias_hh)
+        return cls(
+            of_texts.to(dtype).t(),
+            of_tokens.to(dtype).t(),
+            weight_hh.to(dtype).t(),
+            bias_ih + bias_hh,
+        )
 
 
 class Order(NamedTuple):

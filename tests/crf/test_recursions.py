@@ -6,8 +6,9 @@ import pytest
 import torch
 from enumeration import make_potentials, masks_of
 
+from spacy_crf_ner import jit
 from spacy_crf_ner.crf import Posterior, Potentials, best_tags, log_partition
-from spacy_crf_ner.crf.recursions import cpu, jit, reference
+from spacy_crf_ner.crf.recursions import cpu, reference
 from spacy_crf_ner.tags import TagSet
 
 LENGTHS = [3, 0, 17, 1, 40, 2]
