@@ -13,6 +13,7 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints1d
 
 from ..lexicon import SEPARATOR, Matcher, find_lexicon, join_words
+from .embeddings import PARTS, Part
 from .ragged import unflatten
 from .shared import CHECK_LOADED, Shared
 from .tokens import TokenBatch
@@ -142,6 +143,7 @@ def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[list[Doc], l
             "lexicon": NO_WORDS,
             "has_lexicon": False,
             CHECK_LOADED: _check_loaded,
+            PARTS: _parts,
         },
     )
 
@@ -182,11 +184,7 @@ def _forward(
     ops, W = model.ops, cast(Floats2d, model.get_param("W"))
     batch = TokenBatch(docs)
     dropout = model.attrs["feature_dropout"] if is_train else 0.0
-    found = _features(model, batch, dropout)
-    features, tokens = (ops.asarray1i(cast(Ints1d, array)) for array in found)
-    Y = ops.alloc2f(len(batch.rows), W.shape[1])
-    # Not reduce_sum, which waits for the GPU.
-    ops.scatter_add(Y, tokens, W[features])
+    Y, features, tokens = _embed(model, batch, dropout)
 
     def backprop(dYs: list[Floats2d]) -> list[Doc]:
         dW = ops.alloc2f(*W.shape)
@@ -196,6 +194,24 @@ def _forward(
         return []
 
     return unflatten(ops, Y, batch.lengths), backprop
+
+
+def _parts(model: Model[list[Doc], list[Floats2d]], tokens: TokenBatch) -> list[Part]:
+    vectors: Any = _embed(model, tokens, dropout=0.0)[0]
+    return [Part(vectors, of_texts=False)]
+
+
+def _embed(
+    model: Model[list[Doc], list[Floats2d]], batch: TokenBatch, dropout: float
+) -> tuple[Floats2d, Ints1d, Ints1d]:
+    """(N, nO) the vectors; the rows of W used, and the token that each is used for."""
+    ops, W = model.ops, cast(Floats2d, model.get_param("W"))
+    found = _features(model, batch, dropout)
+    features, tokens = (ops.asarray1i(cast(Ints1d, array)) for array in found)
+    Y = ops.alloc2f(len(batch.rows), W.shape[1])
+    # Not reduce_sum, which waits for the GPU.
+    ops.scatter_add(Y, tokens, W[features])
+    return Y, features, tokens
 
 
 def _features(

@@ -20,27 +20,38 @@ def at_least(found: Iterable[Entity], threshold: float) -> list[Entity]:
     return [ent for ent in found if ent.confidence is None or ent.confidence >= threshold]
 
 
-def without_kept(doc: Doc, found: Iterable[Entity]) -> list[Entity]:
+def without_kept(doc: Doc, found: list[Entity]) -> list[Entity]:
     """Remove the confidence of entities that the document already has.
 
     doc (Doc): The document.
-    found (Iterable[Entity]): The entities.
+    found (list[Entity]): The entities.
     RETURNS (list[Entity]): The same entities.
     """
+    if not doc.has_annotation("ENT_IOB"):
+        return found
     kept = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
     return [ent._replace(confidence=None) if ent[:3] in kept else ent for ent in found]
 
 
-def write_ents(doc: Doc, found: Iterable[Entity], *, overwrite: bool) -> None:
-    """Set `doc.ents`.
+def to_spans(doc: Doc, found: Iterable[Entity]) -> list[Span]:
+    """The spans of entities.
 
     doc (Doc): The document.
     found (Iterable[Entity]): The entities.
+    RETURNS (list[Span]): Their spans.
+    """
+    return [Span(doc, ent.start, ent.end, label=ent.label) for ent in found]
+
+
+def write_ents(doc: Doc, ents: list[Span], *, overwrite: bool) -> None:
+    """Set `doc.ents`.
+
+    doc (Doc): The document.
+    ents (list[Span]): The entities found.
     overwrite (bool): Whether to remove the entities that the document already has. If not, they
         stay, and so do blocked tokens.
     """
-    ents = _to_spans(doc, found)
-    if overwrite:
+    if overwrite or not doc.has_annotation("ENT_IOB"):
         doc.set_ents(ents)
         return
     blocked = [Span(doc, i, i + 1) for i in blocked_tokens(doc)]
@@ -50,18 +61,20 @@ def write_ents(doc: Doc, found: Iterable[Entity], *, overwrite: bool) -> None:
 
 
 def write_spans(
-    doc: Doc, key: str, found: Iterable[Entity], replaced: Container[str] | None = None
+    doc: Doc,
+    key: str,
+    found: Iterable[tuple[Span, float | None]],
+    replaced: Container[str] | None = None,
 ) -> None:
     """Set a group of `doc.spans`, with the confidences as scores: NaN where there is none.
 
     doc (Doc): The document.
     key (str): The group's key.
-    found (Iterable[Entity]): The entities.
+    found (Iterable[tuple[Span, float | None]]): The entities found, with their confidences.
     replaced (Container[str] | None): The labels whose spans are removed from the group. Spans with
         other labels stay, with their scores. None: no span stays.
     """
-    found = list(found)
-    spans = list(zip(_to_spans(doc, found), (ent.confidence for ent in found)))
+    spans = list(found)
     attrs = {}
     if replaced is not None and key in doc.spans:
         group = doc.spans[key]
@@ -74,20 +87,15 @@ def write_spans(
     )
 
 
-def write_confidences(doc: Doc, found: Iterable[Entity], extension: str) -> None:
+def write_confidences(found: Iterable[tuple[Span, float | None]], extension: str) -> None:
     """Store the confidences of the entities that have one.
 
-    doc (Doc): The document.
-    found (Iterable[Entity]): The entities.
+    found (Iterable[tuple[Span, float | None]]): The entities found, with their confidences.
     extension (str): The name of the extension attribute.
     """
-    found = [ent for ent in found if ent.confidence is not None]
-    for span, ent in zip(_to_spans(doc, found), found):
-        set_confidence(span, ent.confidence, name=extension)
-
-
-def _to_spans(doc: Doc, found: Iterable[Entity]) -> list[Span]:
-    return [Span(doc, ent.start, ent.end, label=ent.label) for ent in found]
+    for span, confidence in found:
+        if confidence is not None:
+            set_confidence(span, confidence, name=extension)
 
 
 def _with_scores(group: SpanGroup) -> Iterator[tuple[Span, float | None]]:

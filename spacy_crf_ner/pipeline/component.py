@@ -25,7 +25,14 @@ from ..layers.tagger import count_trained_tags
 from ..layers.types import Scores
 from ..tags import Scheme, TagSet, make_tag_set
 from . import confidence
-from .annotations import at_least, without_kept, write_confidences, write_ents, write_spans
+from .annotations import (
+    at_least,
+    to_spans,
+    without_kept,
+    write_confidences,
+    write_ents,
+    write_spans,
+)
 from .constraints import allowed_tags, constrain
 from .decoding import Decoding, Entity, alternatives, find_entities, probable_spans
 from .denormals import flush_denormals
@@ -222,15 +229,17 @@ class CRFEntityRecognizer(TrainablePipe):
         scores (Sequence[list[Entity]]): Their entities, as `predict` returns them.
         """
         for doc, found in zip(docs, scores):
-            probable = at_least(found, self.threshold)
+            probable = set(at_least(found, self.threshold))
+            if not self.annotate_ents:
+                found = [ent for ent in found if ent in probable]
+            spans = list(zip(to_spans(doc, found), (ent.confidence for ent in found)))
             if self.annotate_ents:
-                write_ents(doc, probable, overwrite=self.overwrite_ents)
-            else:
-                found = probable
+                ents = [span for (span, _), ent in zip(spans, found) if ent in probable]
+                write_ents(doc, ents, overwrite=self.overwrite_ents)
             if self.spans_key is not None:
                 replaced = None if self.annotate_ents else self.labels
-                write_spans(doc, self.spans_key, found, replaced)
-            write_confidences(doc, found, self.extension)
+                write_spans(doc, self.spans_key, spans, replaced)
+            write_confidences(spans, self.extension)
 
     def potentials(self, docs: Sequence[Doc]) -> Potentials:
         """The scores of all tag sequences of documents, without constraints.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..crf import Potentials
 from ..layers.device import upload
+from ..layers.tokens import TokenBatch
 from ..tags import TagSet
 
 
@@ -39,20 +40,19 @@ def allowed_tags(docs: Sequence[Doc], tag_set: TagSet, *, keep_ents: bool) -> np
     RETURNS (np.ndarray | None): (N, C) bool, for the tokens of all documents; None if all tags are
         allowed.
     """
-    arrays = [doc.to_array(["IS_SPACE", "ENT_IOB"]) for doc in docs]
+    tokens = TokenBatch(docs)
+    is_space, iob = tokens.attributes("IS_SPACE", "ENT_IOB").T
     # ENT_IOB is odd for the tokens of entities (I 1, B 3) and for blocked ones (3).
-    if not any(a[:, 0].any() or (keep_ents and (a[:, 1] % 2).any()) for a in arrays):
+    if not is_space.any() and not (keep_ents and (iob % 2).any()):
         return None
     # O, and the tags that neither open nor close an entity. BIO has no such tag: I may close one.
     inner = ~tag_set.opens & ~(tag_set.continues & tag_set.legal_ends)
-    parts = []
-    for doc, array in zip(docs, arrays):
-        allowed = np.ones((len(doc), len(tag_set)), dtype=bool)
-        allowed[array[:, 0].astype(bool)] = inner
-        if keep_ents:
-            _keep_entities(doc, tag_set, allowed)
-        parts.append(allowed)
-    return np.concatenate(parts)
+    allowed = np.ones((len(is_space), len(tag_set)), dtype=bool)
+    allowed[is_space.astype(bool)] = inner
+    if keep_ents:
+        for doc, end in zip(docs, tokens.lengths.cumsum()):
+            _keep_entities(doc, tag_set, allowed[end - len(doc) : end])
+    return allowed
 
 
 def require_span(
