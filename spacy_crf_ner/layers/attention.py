@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import torch
 from thinc.api import (
-    LayerNorm,
     Model,
     chain,
     glorot_uniform_init,
@@ -20,6 +19,7 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 
 from .dropout import Dropout
 from .embeddings import TAKES_EMBEDDINGS
+from .layer_norm import LayerNorm
 from .padding import groups_of_similar_length, to_device
 from .ragged import list2ragged
 from .torch_function import apply_torch

@@ -13,7 +13,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from thinc.api import (
-    LayerNorm,
     Model,
     NumpyOps,
     chain,
@@ -26,6 +25,7 @@ from torch import Tensor
 
 from .dropout import Dropout
 from .embeddings import TAKES_EMBEDDINGS, Embeddings
+from .layer_norm import LayerNorm
 from .padding import groups_of_similar_length, to_device
 from .ragged import list2ragged
 from .recurrence import Weights, lstm

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from spacy.tokens import Doc
-from thinc.api import Linear, Model, chain, with_array, zero_init
+from thinc.api import Model, chain, with_array
 from thinc.types import Floats1d, Floats2d, Ragged
 
 from .device import share_gpu_memory
+from .linear import Linear
 from .ragged import list2ragged
 from .types import Scores
 
@@ -43,7 +44,7 @@ def CRFTagger(
     share_gpu_memory()
     for node in tok2vec.walk():
         node.attrs[LR_SCALE] = tok2vec_lr_scale
-    output_layer = Linear(nO, init_W=zero_init)
+    output_layer = Linear(nO)
     output_layer.attrs[LR_SCALE] = output_lr_scale
     crf = CRF(nO)
     crf.attrs[LR_SCALE] = crf_lr_scale

@@ -45,6 +45,10 @@ def _dense(d: Sizes) -> Shapes:
     return {"W": (d["nO"], d["nI"]), "b": (d["nO"],)}
 
 
+def _layer_norm(d: Sizes) -> Shapes:
+    return {"G": (d["nI"],), "b": (d["nI"],)}
+
+
 def _bilstm(d: Sizes) -> Shapes:
     hidden = (d["nO"] or 0) // 2
     one = {
@@ -68,14 +72,16 @@ SHAPES: dict[str, Callable[[Sizes], Shapes]] = {
         ("query", "key", "value", "output"), (d["nO"], d["nO"])
     ),
     "spacy_crf_ner.layers.bilstm": _bilstm,
+    "spacy_crf_ner.layers.layer_norm": _layer_norm,
     "spacy_crf_ner.layers.lexicon": lambda d: {"W": (len(PLACES) * (d["classes"] or 0), d["nO"])},
+    "spacy_crf_ner.layers.linear": _dense,
     "spacy_crf_ner.layers.tagger": _crf,
     "spacy_crf_ner.layers.vectors": lambda d: {"E": (d["nV"], d["nO"])},
     "spacy.ml.staticvectors": lambda d: {"W": (d["nO"], d["nM"])},
     "spacy.ml._character_embed": lambda d: {"E": (d["nC"], d["nV"], d["nM"])},
     "thinc.layers.embed": lambda d: {"E": (d["nV"], d["nO"])},
     "thinc.layers.hashembed": lambda d: {"E": (d["nV"], d["nO"])},
-    "thinc.layers.layernorm": lambda d: {"G": (d["nI"],), "b": (d["nI"],)},
+    "thinc.layers.layernorm": _layer_norm,
     "thinc.layers.maxout": lambda d: {"W": (d["nO"], d["nP"], d["nI"]), "b": (d["nO"], d["nP"])},
     **{f"thinc.layers.{name}": _dense for name in ("linear", "relu", "gelu", "mish", "swish")},
 }

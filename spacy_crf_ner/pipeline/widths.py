@@ -8,9 +8,12 @@ from thinc.api import Model
 from .checks import damaged
 
 Sizes = Mapping[str, int | None]
-# Layers around one other layer, of the same widths; and layers that keep the width of their input.
+# Layers around one other layer, of the same widths; layers one after the other; layers that keep
+# the width of their input.
 AROUND = ("thinc.layers.with_array", "thinc.layers.residual")
+CHAINS = ("spacy_crf_ner.layers.tok2vec", "thinc.layers.chain")
 KEEPING = (
+    "spacy_crf_ner.layers.dropout",
     "spacy_crf_ner.layers.ragged",
     "thinc.layers.dropout",
     "thinc.layers.list2ragged",
@@ -47,7 +50,7 @@ def check_widths(node: Model, dims: Mapping[int, Sizes]) -> Widths:
         widths = [each.given for each in inner]
         known = [width for width in widths if width]
         return Widths(None, sum(known) if len(known) == len(widths) else None)
-    if kind != "thinc.layers.chain":
+    if kind not in CHAINS:
         own = dims[node.id]
         return Widths(own.get("nI"), own.get("nO"), kind in KEEPING)
     first = next((each for each in inner if not each.keeps), inner[-1])
