@@ -15,7 +15,16 @@ from spacy_crf_ner.formats.text import read_texts
 from spacy_crf_ner.util import CorpusError
 
 from .pipelines import Result, benchmark_pipelines
-from .report import JsonFile, PictureFile, TableFile, draw, show_table, summarize, write_json
+from .report import (
+    JsonFile,
+    PictureFile,
+    TableFile,
+    draw,
+    plot_bars,
+    show_table,
+    summarize,
+    write_json,
+)
 
 HEADER = (
     "pipeline",
@@ -146,19 +155,10 @@ def plot_pipe(results: Sequence[Result], characters: int, path: Path) -> None:
     path (Path): The image file to write.
     RAISES: ImportError without matplotlib.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 0.5 * len(results) + 1.2), layout="constrained")
-    axes = figure.subplots()
-    speeds = [characters / each.seconds for each in results]
-    bars = axes.barh([each.name for each in results], speeds, 0.6)
+    speeds = {each.name: characters / each.seconds for each in results}
     scores = ["" if each.f1 is None else f" · F1 {100 * each.f1:.1f}" for each in results]
-    labels = [f"{speed:,.0f}{score}" for speed, score in zip(speeds, scores)]
-    axes.bar_label(bars, labels, padding=3)
-    axes.invert_yaxis()
-    axes.margins(x=0.4)
-    axes.set_xlabel("characters per second")
-    figure.savefig(path, dpi=120)
+    labels = [f"{speed:,.0f}{score}" for speed, score in zip(speeds.values(), scores)]
+    plot_bars(speeds, labels, "characters per second", path)
 
 
 def _show(value: float | None, factor: float, digits: int) -> str:

@@ -111,6 +111,27 @@ def write_table(
     msg.good(f"written: {output}")
 
 
+def plot_bars(values: Mapping[str, float], labels: Sequence[str], x_label: str, path: Path) -> None:
+    """Draw a bar for each value.
+
+    values (Mapping[str, float]): The values by name.
+    labels (Sequence[str]): What is written beside the bars.
+    x_label (str): What the values are.
+    path (Path): The image file.
+    RAISES: ImportError without matplotlib.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 0.5 * len(values) + 1.2), layout="constrained")
+    axes = figure.subplots()
+    bars = axes.barh(list(values), list(values.values()), 0.6)
+    axes.bar_label(bars, labels, padding=3)
+    axes.invert_yaxis()
+    axes.margins(x=0.4)
+    axes.set_xlabel(x_label)
+    figure.savefig(path, dpi=120)
+
+
 def plot_lines(
     path: Path,
     xs: Sequence[float],
