@@ -1,6 +1,7 @@
 """The network of a recognizer as a plain PyTorch module: what a speed is compared with."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,29 +12,43 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 
-class BareNetwork(nn.Module):
-    """Embeddings, LSTMs and a linear layer, without documents, features and CRF.
+class Shape(NamedTuple):
+    """The size of a network.
 
-    n_ids (int): How many tokens have an embedding. Id 0 is padding.
     width (int): The width of the embeddings.
     hidden (int): The width of the LSTMs, half of it for each direction.
     depth (int): The number of LSTM layers.
     n_tags (int): The number of tags.
+    """
+
+    width: int
+    hidden: int
+    depth: int
+    n_tags: int
+
+
+class BareNetwork(nn.Module):
+    """Embeddings, LSTMs and a linear layer, without documents, features and CRF.
+
+    shape (Shape): Its size.
+    n_ids (int): How many tokens have an embedding. Id 0 is padding.
     dropout (float): The dropout rate of what goes into each layer.
     """
 
-    def __init__(
-        self, n_ids: int, width: int, hidden: int, depth: int, n_tags: int, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, shape: Shape, n_ids: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.embed = nn.Embedding(n_ids, width, padding_idx=0)
+        self.embed = nn.Embedding(n_ids, shape.width, padding_idx=0)
         self.dropout = nn.Dropout(dropout)
-        # torch warns about a dropout between layers if there is only one.
-        between = dropout if depth > 1 else 0.0
         self.encode = nn.LSTM(
-            width, hidden // 2, depth, batch_first=True, bidirectional=True, dropout=between
+            shape.width,
+            shape.hidden // 2,
+            shape.depth,
+            batch_first=True,
+            bidirectional=True,
+            # torch warns about a dropout between layers if there is only one.
+            dropout=dropout if shape.depth > 1 else 0.0,
         )
-        self.output = nn.Linear(hidden, n_tags)
+        self.output = nn.Linear(shape.hidden, shape.n_tags)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Score the tags of tokens.
@@ -45,21 +60,18 @@ class BareNetwork(nn.Module):
         return self.output(self.dropout(states))
 
 
-def bare_network(model: Model, n_ids: int) -> BareNetwork | None:
-    """Make a network of the same shape as that of a `crf_ner`. Its weights are random.
+def shape_of(model: Model) -> Shape | None:
+    """Find the size of a network.
 
-    model (Model): The network of a `crf_ner`.
-    n_ids (int): How many tokens have an embedding.
-    RETURNS (BareNetwork | None): The network; None if the other has an encoder that is more than
-        BiLSTMs.
+    model (Model): The network of a `crf_ner`, initialized.
+    RETURNS (Shape | None): Its size; None if its encoder is more than BiLSTMs.
     """
     nodes = list(model.walk())
     lstms = [node for node in nodes if node.name == "bilstm"]
     if not lstms or any(node.name == "self_attention" for node in nodes):
         return None
-    width, hidden = lstms[0].get_dim("nI"), lstms[0].get_dim("nO")
     n_tags = model.get_ref("output_layer").get_dim("nO")
-    return BareNetwork(n_ids, width, hidden, len(lstms), n_tags)
+    return Shape(lstms[0].get_dim("nI"), lstms[0].get_dim("nO"), len(lstms), n_tags)
 
 
 def padded_batches(docs: Sequence[Doc], batch_size: int) -> tuple[list[Tensor], int]:

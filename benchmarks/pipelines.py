@@ -16,7 +16,7 @@ from spacy_crf_ner.evaluation.examples import read_examples
 from spacy_crf_ner.pipeline.component import crf_pipes
 
 from .memory import peak_memory, run_apart
-from .networks import bare_network, padded_batches, run_network
+from .networks import BareNetwork, padded_batches, run_network, shape_of
 from .timing import take_turns, time_once
 
 # A key for the confidences that a pipeline is unlikely to use itself.
@@ -137,12 +137,12 @@ def _networks(nlp: Language, texts: Sequence[str]) -> dict[str, Callable[[], obj
     docs = list(nlp.pipe(texts))
     batches = list(minibatch(docs, nlp.batch_size))
     functions: dict[str, Callable[[], object]] = {NETWORK: partial(_predict, models[0], batches)}
-    padded, n_ids = padded_batches(docs, nlp.batch_size)
-    bare = bare_network(models[0], n_ids)
-    if bare is not None:
+    shape = shape_of(models[0])
+    if shape is not None:
         device = get_torch_default_device()
-        padded = [ids.to(device) for ids in padded]
-        functions[BARE] = partial(run_network, bare.to(device).eval(), padded)
+        padded, n_ids = padded_batches(docs, nlp.batch_size)
+        network = BareNetwork(shape, n_ids).to(device).eval()
+        functions[BARE] = partial(run_network, network, [ids.to(device) for ids in padded])
     return functions
 
 
