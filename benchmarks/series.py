@@ -9,6 +9,7 @@ from typing import NamedTuple
 import spacy
 from spacy.language import Language
 
+from spacy_crf_ner.pipeline.component import crf_pipes
 from spacy_crf_ner.pipeline.decoding import Decoding
 
 from .memory import peak_memory
@@ -114,9 +115,9 @@ def by_labels(
     settings = {"decoding": decoding, "threshold": THRESHOLDS[decoding]}
     for size in sizes:
         nlp = spacy.blank("zh")
-        pipe = nlp.add_pipe("crf_ner", config=settings)
+        nlp.add_pipe("crf_ner", config=settings)
         for i in range(size):
-            pipe.add_label(f"L{i}")
+            crf_pipes(nlp)["crf_ner"].add_label(f"L{i}")
         nlp.initialize()
         run = partial(tag, nlp, texts)
         run()  # what is only done once

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from spacy_crf_ner.cli.errors import exit_with
 from spacy_crf_ner.cli.gpu import GpuId, use_gpu
-from spacy_crf_ner.util import CorpusError
+from spacy_crf_ner.pipeline.component import crf_pipes
 
 from .memory import peak_memory, run_apart
 from .networks import Shape, shape_of
@@ -102,7 +102,7 @@ def main(
     try:
         results = benchmark_training(config, corpus, lang, steps, warm_up, gpu_id)
     # ImportError: the config needs a package.
-    except (CorpusError, ImportError, OSError) as error:
+    except (ImportError, OSError, ValueError) as error:
         exit_with(error)
     summary = (
         f"{corpus.name}; loss in nats per token, means of the first and the last quarter of "
@@ -130,7 +130,8 @@ def benchmark_training(
     warm_up (int): How many steps come before those.
     gpu_id (int): The GPU, or -1 for the CPU.
     RETURNS (list[Result]): One for each network and trainer.
-    RAISES: CorpusError if the corpus cannot be read.
+    RAISES: CorpusError if the corpus cannot be read; ValueError if the config's encoder is more
+        than BiLSTMs.
     """
     docs = read_docs(corpus, lang)
     length = sum(map(len, docs)) / len(docs)
@@ -140,8 +141,11 @@ def benchmark_training(
         training = config["training"]
         batch_size = round(training["batcher"]["size"] / length)
         nlp = init_nlp(config)
-        shape = shape_of(nlp.get_pipe("crf_ner").model)
-        assert shape is not None
+        shape = shape_of(crf_pipes(nlp)["crf_ner"].model)
+        if shape is None:
+            raise ValueError(
+                f"{path}: the script has BiLSTMs only. Choose a config like bilstm.cfg."
+            )
         script = (shape, batch_size, training["dropout"])
         trainings = {OURS: train_ours(nlp), SCRIPT: train_script(docs, *script)}
         taken = train_in_turns(trainings, warm_up + steps)

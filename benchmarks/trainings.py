@@ -3,7 +3,7 @@ the usual script in plain PyTorch."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import spacy
 import torch
@@ -116,8 +116,9 @@ def train_script(
     crf = CRF(shape.n_tags, batch_first=True).to(device)
     parameters = [*network.parameters(), *crf.parameters()]
     optimizer = torch.optim.Adam(parameters, LEARN_RATE)
-    sentences = list(zip(ids, gold_tags(docs)))
-    loader = DataLoader(sentences, batch_size, shuffle=True, collate_fn=_pad)  # type: ignore[arg-type]
+    # A list is as good as a Dataset.
+    sentences: Any = list(zip(ids, gold_tags(docs)))
+    loader: DataLoader = DataLoader(sentences, batch_size, shuffle=True, collate_fn=_pad)
     while True:
         for tokens, tags in loader:
             tokens, tags = tokens.to(device), tags.to(device)
@@ -145,4 +146,4 @@ def gold_tags(docs: Sequence[Doc]) -> list[Tensor]:
 
 def _pad(sentences: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     ids, tags = zip(*sentences)
-    return pad_sequence(ids, batch_first=True), pad_sequence(tags, batch_first=True)
+    return pad_sequence(list(ids), batch_first=True), pad_sequence(list(tags), batch_first=True)

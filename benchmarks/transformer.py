@@ -1,7 +1,7 @@
 """`python -m benchmarks.transformer`: a crf_ner on a transformer beside Hugging Face's pipeline on
 the same encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from spacy_crf_ner.cli.errors import exit_with
 from spacy_crf_ner.cli.gpu import GpuId, use_gpu
+from spacy_crf_ner.pipeline.component import crf_pipes
 from spacy_crf_ner.tags import TagSet
 
 from .pipe import InputFile, load_texts
@@ -106,7 +107,7 @@ def benchmark_transformer(
     nlp = make_pipeline(encoder, tag_set, lang)
     theirs = hugging_face_pipeline(encoder, tag_set)
     batches = sorted_batches(theirs.tokenizer, texts, max(batch_sizes))
-    contenders = {OURS: partial(tag, nlp, texts)}
+    contenders: dict[str, Callable[[], object]] = {OURS: partial(tag, nlp, texts)}
     for size in batch_sizes:
         contenders[f"{HUGGING_FACE}{size}"] = partial(theirs, list(texts), batch_size=size)
     contenders[ALONE] = partial(run_encoder, theirs.model.base_model, batches)
@@ -124,7 +125,7 @@ def make_pipeline(encoder: str, tag_set: TagSet, lang: str) -> Language:
     settings = {"paths.encoder": encoder, "nlp.lang": lang}
     nlp = load_model_from_config(load_config(CONFIG, settings, interpolate=True), auto_fill=True)
     for label in tag_set.labels:
-        nlp.get_pipe("crf_ner").add_label(label)
+        crf_pipes(nlp)["crf_ner"].add_label(label)
     eg = Example.from_dict(nlp.make_doc("a"), {"entities": [(0, 1, tag_set.labels[0])]})
     nlp.initialize(lambda: [eg])
     return nlp
