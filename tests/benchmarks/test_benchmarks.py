@@ -1,11 +1,10 @@
 """The benchmarks on tiny input: what they print, not how fast anything is."""
 
 import pytest
-import spacy
 import torch
 from typer.testing import CliRunner
 
-from benchmarks import crf, pipe
+from benchmarks import crf, growth, pipe, train, transformer
 
 ARGUMENTS = ["--batch", "2", "--length", "4", "--tags", "3", "--runs", "1"]
 
@@ -27,26 +26,6 @@ def test_table_and_picture(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.slow
-def test_pipelines_side_by_side(tmp_path):
-    texts = tmp_path / "texts.txt"
-    texts.write_text("王明在北京\n\n上海\n", encoding="utf8")
-    nlp = spacy.blank("zh")
-    nlp.add_pipe("crf_ner").add_label("LOC")
-    nlp.initialize()
-    nlp.to_disk(tmp_path / "crf")
-    spacy.blank("zh").to_disk(tmp_path / "blank")
-    models = [str(tmp_path / "crf"), str(tmp_path / "blank")]
-    arguments = [str(texts), *models, "--runs", "1"]
-    result = CliRunner().invoke(pipe.app, arguments, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    lines = result.output.splitlines()
-    for name in (models[0], f"{models[0]}, with confidences", models[1]):
-        (row,) = [line for line in lines if line.startswith(f"{name}  ")]
-        assert float(row.split()[-1]) > 0
-    assert "2 texts" in result.output
-
-
 def test_missing_texts(tmp_path):
     result = CliRunner().invoke(pipe.app, [str(tmp_path / "no.txt"), "model"])
     assert result.exit_code == 1
@@ -62,7 +41,15 @@ def test_a_pipeline_that_is_not_there(tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 @pytest.mark.parametrize(
-    ("benchmark", "arguments"), [(crf, []), (pipe, ["texts.txt", "model"])], ids=["crf", "pipe"]
+    ("benchmark", "arguments"),
+    [
+        (crf, []),
+        (pipe, ["texts.txt", "model"]),
+        (growth, ["texts.txt", "model"]),
+        (transformer, ["encoder", "texts.txt"]),
+        (train, ["train.spacy"]),
+    ],
+    ids=["crf", "pipe", "growth", "transformer", "train"],
 )
 def test_without_a_gpu_they_say_what_to_do(tmp_path, monkeypatch, benchmark, arguments):
     monkeypatch.chdir(tmp_path)

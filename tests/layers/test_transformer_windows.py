@@ -16,6 +16,7 @@ pytest.importorskip("spacy_transformers", reason="needs the extra 'transformers'
 from tiny_encoders import LONGEST, add_transformer, make_encoder, pooling, token_vectors
 
 from spacy_crf_ner.layers.concatenate import Concatenate
+from spacy_crf_ner.layers.transformer.memory import WORDPIECES_ON_CPU
 from spacy_crf_ner.layers.transformer.windows import (
     most_central,
     parts_of_similar_length,
@@ -259,16 +260,26 @@ def test_nothing_is_truncated(pipe, caplog):
     assert "longer than" not in caplog.text
 
 
-def test_a_large_batch_is_run_in_parts(pipe, monkeypatch):
-    docs = [make_doc("zh", TEXT * n) for n in (1, 7, 2, 1, 30)]
-    expected = token_vectors(pipe.predict(docs).doc_data)
+@pytest.fixture
+def sizes(pipe):
+    """How many wordpieces the encoder is given at once, with padding."""
     sizes = []
-    monkeypatch.setitem(pipe.model.layers[0].shims[0]._memory.limits, False, 100)
     hook = pipe.model.transformer.register_forward_pre_hook(
         lambda module, args, kwargs: sizes.append(kwargs["input_ids"].numel()), with_kwargs=True
     )
-    vectors = token_vectors(pipe.predict(docs).doc_data)
+    yield sizes
     hook.remove()
+
+
+def test_a_large_batch_is_run_in_parts(pipe, sizes, monkeypatch):
+    docs = [make_doc("zh", TEXT * n) for n in (1, 7, 2, 1, 30)]
+    expected = token_vectors(pipe.predict(docs).doc_data)
+    # On a CPU, not all at once, even if memory allows it.
+    assert len(sizes) > 1
+    assert max(sizes) <= WORDPIECES_ON_CPU
+    sizes.clear()
+    monkeypatch.setitem(pipe.model.layers[0].shims[0]._memory.limits, False, 100)
+    vectors = token_vectors(pipe.predict(docs).doc_data)
     assert len(sizes) > 10
     assert max(sizes) <= 100
     for ours, theirs in zip(vectors, expected):

@@ -12,6 +12,9 @@ from .windows import parts_of_similar_length
 # How many wordpieces are run at once, including padding. It limits the memory used for prediction,
 # however long the documents are, and is large enough to keep a GPU busy.
 WORDPIECES_AT_ONCE = 8192
+# In prediction on a CPU. More at once is no faster there, and windows that differ more in length
+# need more padding.
+WORDPIECES_ON_CPU = 1024
 OUT_OF_MEMORY = (
     "TransformerModel: out of memory. From now on the encoder runs fewer windows at once, and in "
     "training it recomputes activations instead of keeping them. Both are slower. To avoid this, "
@@ -37,7 +40,11 @@ class Memory:
         self.recompute = False
 
     def run(
-        self, lengths: list[int], is_train: bool, function: Callable[[Sequence[np.ndarray]], Result]
+        self,
+        lengths: list[int],
+        is_train: bool,
+        function: Callable[[Sequence[np.ndarray]], Result],
+        at_most: int = WORDPIECES_AT_ONCE,
     ) -> Result:
         """Call a function on the parts of a batch. If memory runs out, call it again with parts
         half as large, and keep that size for later batches.
@@ -46,12 +53,13 @@ class Memory:
         is_train (bool): Whether it is for training.
         function (Callable[[Sequence[np.ndarray]], Result]): Takes the windows of each part, longest
             first.
+        at_most (int): How many wordpieces to run at once, even if memory allows more.
         RETURNS (Result): What the function returns.
         RAISES: RuntimeError or MemoryError if memory is too small even for one window at a time.
         """
         array = np.array(lengths)
         while True:
-            parts = list(parts_of_similar_length(array, self.limits[is_train]))
+            parts = list(parts_of_similar_length(array, min(self.limits[is_train], at_most)))
             try:
                 return function(parts)
             except (RuntimeError, MemoryError) as error:

@@ -22,7 +22,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from ..finite import LEARNING_RATE, all_finite
 from ..types import EncoderPrecision
-from .memory import Memory
+from .memory import WORDPIECES_AT_ONCE, WORDPIECES_ON_CPU, Memory
 from .payload import check_files, load_files, unpack
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -204,9 +204,11 @@ class EncoderShim(HFShim):
         """Run `_encode` in parts as large as memory allows. Returns its results and the precision
         used: float32 if float16, whose largest number is 65504, overflows."""
         precision = self.precision
+        on_cpu = self.device.type == "cpu" and not is_train
+        at_most = WORDPIECES_ON_CPU if on_cpu else WORDPIECES_AT_ONCE
         while True:
             encode = partial(self._encode, inputs, is_train=is_train, precision=precision)
-            output, graph = self._memory.run(inputs.lengths, is_train, encode)
+            output, graph = self._memory.run(inputs.lengths, is_train, encode, at_most)
             if precision != "float16" or torch.isfinite(output).all():
                 return output, graph, precision
             warnings.warn(OVERFLOW, stacklevel=1)  # always from this line: shown once
