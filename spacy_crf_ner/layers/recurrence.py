@@ -25,7 +25,9 @@ BLOCK = 2048
 # the other, their steps would be products of a matrix and a single vector. n tokens make pieces of
 # sqrt(STRETCH * n) tokens: shorter ones would have more cuts, and after each, up to some thousand
 # tokens have to be computed again (see `_continue`).
-LONG, STRETCH = 2000, 100
+LONG, STRETCH = 8000, 100
+# How many steps are computed again before it is checked whether they were necessary.
+INTERVAL = 16
 # States that differ by less are the same: rounding makes such differences in a few steps.
 SAME = 1e-6
 
@@ -198,6 +200,7 @@ def _continue(
     """
     begins, before = torch.tensor(order.begins), torch.from_numpy(order.before)
     lasts = torch.searchsorted(-begins.diff(), -torch.arange(len(before))) - 1
+    ends = set(lasts.tolist())
     after = torch.full_like(before, -1)
     after[before[before >= 0]] = torch.nonzero(before >= 0)[:, 0]
     changed = before[before >= 0]
@@ -213,12 +216,14 @@ def _continue(
             _add_product(gates, state, recurrent)
             state = torch.empty_like(state)
             lstm_cell(gates.numpy(), cell.numpy(), state.numpy())
-            same = _same(state, states[places]) & _same(cell, cells[places])
+            old = states[places], cells[places]
             states[places], cells[places] = state, cell
-            is_last = lasts[sequences] == step
-            unsettled.append(sequences[~same & is_last])
-            goes_on = ~(same | is_last)
-            sequences, state, cell = sequences[goes_on], state[goes_on], cell[goes_on]
+            if step % INTERVAL == 0 or step in ends:
+                same = _same(state, old[0]) & _same(cell, old[1])
+                is_last = lasts[sequences] == step
+                unsettled.append(sequences[~same & is_last])
+                goes_on = ~(same | is_last)
+                sequences, state, cell = sequences[goes_on], state[goes_on], cell[goes_on]
             step += 1
         changed = torch.cat(unsettled)
         changed = changed[after[changed] >= 0]
