@@ -1,0 +1,189 @@
+"""A tagger that runs what `crf export` wrote. It needs NumPy and onnxruntime, and nothing else:
+
+    python FOLDER/tagger.py texts.txt
+
+`crf export` copies this module and those that it imports into the folder.
+"""
+
+import json
+import re
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+
+if __package__:
+    from .decoding import Decoder, Entity, Layout
+    from .dictionary import SEPARATOR, Dictionary
+    from .features import Features
+else:  # in the exported folder
+    from decoding import Decoder, Entity, Layout  # type: ignore[no-redef, import-not-found]
+    from dictionary import SEPARATOR, Dictionary  # type: ignore[no-redef, import-not-found]
+    from features import Features  # type: ignore[no-redef, import-not-found]
+
+# Of the files of a folder. A tagger reads no other.
+FORMAT = 1
+CHARACTERS = "characters"
+# spaCy's tokens of Chinese text: each character is one, and so is white space, except for a single
+# space, or the first one of several, after another character.
+CHARACTER = re.compile(r"\S|(?<!\S)\s+|[^\S ]\s*")
+# Limits of a batch: texts, and tokens with padding.
+MAX_TEXTS = 256
+MAX_TOKENS = 2**14
+# How many lines of a file are tagged at once.
+LINES = 2**12
+
+
+class Text(NamedTuple):
+    """A text and its tokens.
+
+    text (str): The text.
+    words (list[str]): The tokens.
+    starts (list[int]): The character where each begins.
+    """
+
+    text: str
+    words: list[str]
+    starts: list[int]
+
+
+class Tagger:
+    """Finds the entities that `nlp.pipe` finds."""
+
+    def __init__(self, folder: str | Path, *, threads: int = 0) -> None:
+        """Load a tagger.
+
+        folder (str | Path): The folder that `crf export` wrote.
+        threads (int): The number of threads, 0 for one for each core.
+        RAISES: ValueError if another version wrote the folder.
+        """
+        folder = Path(folder)
+        settings: dict[str, Any] = json.loads((folder / "settings.json").read_text("utf8"))
+        if settings["format"] != FORMAT:
+            raise ValueError(
+                f"{folder} has the format {settings['format']}, this tagger reads {FORMAT}. Use "
+                "the tagger.py of the folder, or export the pipeline again."
+            )
+        arrays = dict(np.load(folder / "arrays.npz"))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(
+            folder / "model.onnx", options, providers=["CPUExecutionProvider"]
+        )
+        self._inputs = [each.name for each in self._session.get_inputs()]
+        self._tokens: str = settings["tokens"]
+        self._temperature = np.float32(settings["temperature"])
+        self._features = Features(settings, arrays)
+        n_classes = len(settings["classes"])
+        self._dictionary = Dictionary(arrays, n_classes) if n_classes else None
+        self._decoder = Decoder(settings, arrays)
+
+    def __call__(self, texts: Sequence[str]) -> list[list[Entity]]:
+        """Find the entities of texts. They do not depend on which texts are tagged together.
+
+        texts (Sequence[str]): The texts.
+        RETURNS (list[list[Entity]]): The entities of each text, in characters.
+        RAISES: ValueError if the pipeline's tokens are not characters.
+        """
+        if self._tokens != CHARACTERS:
+            raise ValueError(
+                "This tagger has no tokenizer for its language. Split the texts into words as "
+                "spaCy's tokenizer does, and call tag_words."
+            )
+        split = [_split_characters(text) for text in texts]
+        return [
+            [
+                ent._replace(
+                    start=text.starts[ent.start],
+                    end=text.starts[ent.end - 1] + len(text.words[ent.end - 1]),
+                )
+                for ent in ents
+            ]
+            for text, ents in zip(split, self._tag(split))
+        ]
+
+    def tag_words(
+        self, texts: Sequence[Sequence[str]], *, separator: str = " "
+    ) -> list[list[Entity]]:
+        """Find the entities of texts that are split into words.
+
+        texts (Sequence[Sequence[str]]): The words of each text.
+        separator (str): What is between two words. Words of the dictionary are found across it.
+        RETURNS (list[list[Entity]]): The entities of each text, in words.
+        """
+        return self._tag([_join(words, separator) for words in texts])
+
+    def _tag(self, texts: Sequence[Text]) -> list[list[Entity]]:
+        found: list[list[Entity]] = [[] for _ in texts]
+        for batch in _batches([len(text.words) for text in texts]):
+            for i, ents in zip(batch, self._tag_batch([texts[i] for i in batch])):
+                found[i] = ents
+        return found
+
+    def _tag_batch(self, texts: Sequence[Text]) -> list[list[Entity]]:
+        """Tag texts with tokens, the longest first."""
+        words = list(chain.from_iterable(text.words for text in texts))
+        lengths = np.array([len(text.words) for text in texts])
+        layout = Layout(lengths)
+        inputs = self._features(words, lengths)
+        if self._dictionary:
+            sizes = np.array([len(text.text) + len(SEPARATOR) for text in texts])
+            starts = np.array(list(chain.from_iterable(text.starts for text in texts)))
+            starts += np.repeat(sizes.cumsum() - sizes, lengths)
+            ends = starts + np.array([len(word) for word in words])
+            inputs |= self._dictionary([text.text for text in texts], starts, ends)
+        for direction in ("forward", "backward"):
+            inputs[direction] = layout.padded[direction]
+            inputs[f"{direction}_places"] = layout.places[direction]
+        (emissions,) = self._session.run(None, {name: inputs[name] for name in self._inputs})
+        is_space = np.array([word.isspace() for word in words])
+        return self._decoder(emissions / self._temperature, is_space, layout)
+
+
+def _split_characters(text: str) -> Text:
+    matches = list(CHARACTER.finditer(text))
+    return Text(text, [match[0] for match in matches], [match.start() for match in matches])
+
+
+def _join(words: Sequence[str], separator: str) -> Text:
+    lengths = np.array([len(word) + len(separator) for word in words], dtype="i8")
+    return Text(separator.join(words), list(words), (lengths.cumsum() - lengths).tolist())
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Group the texts that are not empty, the longest first, so that there is little padding."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        full = len(batch) == MAX_TEXTS or (len(batch) + 1) * lengths[(batch or [i])[0]] > MAX_TOKENS
+        if batch and (full or not lengths[i]):
+            yield batch
+            batch = []
+        if lengths[i]:
+            batch.append(i)
+    if batch:
+        yield batch
+
+
+def main() -> None:
+    """Print the entities of each line of a file as JSON."""
+    parser = ArgumentParser(description=main.__doc__)
+    parser.add_argument("texts", type=Path, help="a file with one text per line")
+    path = parser.parse_args().texts
+    tagger = Tagger(Path(__file__).parent)
+    with path.open(encoding="utf8") as file:
+        while lines := [line.rstrip("\n") for line in islice(file, LINES)]:
+            for text, ents in zip(lines, tagger(lines)):
+                entities = [
+                    {**ent._asdict(), "text": text[ent.start : ent.end]} for ent in ents
+                ]
+                line = {"text": text, "entities": entities}
+                sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
