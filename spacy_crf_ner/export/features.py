@@ -136,6 +136,8 @@ class Features:
 
     def _bigram_rows(self, norms: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:
         """The inputs that depend on two tokens."""
+        # `FeatureEmbed` rounds the ids to float64, so pipelines are trained with that.
+        norms = norms.astype("f8").astype("u8")
         starts = lengths.cumsum() - lengths
         before = np.roll(norms, 1)
         before[starts] = NOTHING
