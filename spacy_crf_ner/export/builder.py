@@ -32,7 +32,7 @@ class Builder:
         RETURNS (str): Its name.
         """
         name = f"{self._prefix}constant_{len(self._constants)}"
-        self._constants.append((name, np.ascontiguousarray(value)))
+        self._constants.append((name, np.array(value, order="C")))
         return name
 
     def input(self, name: str, *shape: str | int, dtype: str = "int64") -> str:
