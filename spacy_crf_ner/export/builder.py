@@ -83,8 +83,9 @@ class Builder:
         """
         from onnx import helper, numpy_helper
 
-        def describe(tensor: str, dtype: Any, shape: Sequence[str | int]) -> Any:
-            return helper.make_tensor_value_info(tensor, helper.np_dtype_to_tensor_dtype(dtype), shape)
+        def describe(tensor: str, dtype: np.dtype, shape: Sequence[str | int]) -> Any:
+            kind = helper.np_dtype_to_tensor_dtype(dtype)
+            return helper.make_tensor_value_info(tensor, kind, shape)
 
         return helper.make_graph(
             self._nodes,

@@ -5,6 +5,7 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,7 +118,7 @@ class Decoder:
         order, steps = layout.order["forward"], layout.steps
         best = scores[order]
         best[steps[0]] += self._start
-        for step, following in zip(steps, steps[1:]):
+        for step, following in pairwise(steps):
             before = best[step][: following.stop - following.start]
             best[following] += (before[:, :, None] + self._transitions).max(axis=1)
         tags = np.empty(len(best), dtype="i8")
@@ -183,7 +184,7 @@ class Decoder:
         scores = scores[order]
         sums = np.empty_like(scores)
         sums[steps[0]] = self._start if is_forward else self._end
-        for step, following in zip(steps, steps[1:]):
+        for step, following in pairwise(steps):
             logs = (sums[step] + scores[step])[: following.stop - following.start]
             if is_wide:
                 sums[following] = np.logaddexp.reduce(logs[:, :, None] + matrix, axis=1)

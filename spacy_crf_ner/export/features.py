@@ -4,7 +4,7 @@
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -110,8 +110,10 @@ class Features:
         if new:
             self._index.update(zip(new, range(len(self._words), len(self._words) + len(new))))
             self._words += new
-            rows = self._rows_of(new)
-            self._rows = {name: np.concatenate([old, rows[name]]) for name, old in self._rows.items()}
+            more = self._rows_of(new)
+            self._rows = {
+                name: np.concatenate([rows, more[name]]) for name, rows in self._rows.items()
+            }
 
     def _rows_of(self, words: list[str]) -> dict[str, np.ndarray]:
         """The inputs that depend on the token alone, and NORM, of which bigrams are made."""
@@ -154,13 +156,16 @@ class Features:
         text = "".join(f"{BEGIN}{word}{END}" for word in words)
         codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype("u8")
         letters, letter = np.unique(codes, return_inverse=True)
-        word = np.repeat(np.arange(len(words)), [len(word) + 2 for word in words])
-        inputs = {"letter_rows": table_rows(letters, **self._letters), "letter_words": word[:, None]}
+        owner = np.repeat(np.arange(len(words)), [len(word) + 2 for word in words])
+        inputs = {
+            "letter_rows": table_rows(letters, **self._letters),
+            "letter_words": owner[:, None],
+        }
         for size in self._letters["sizes"]:
             offsets = np.arange(size) - size // 2
             places = np.arange(len(codes))[:, None] + offsets
             inside = places.clip(0, len(codes) - 1)
-            is_in_word = (inside == places) & (word[inside] == word[:, None])
+            is_in_word = (inside == places) & (owner[inside] == owner[:, None])
             # Beside a word are zeros, the vector after the last letter's.
             window = np.where(is_in_word, letter[inside], len(letters))
             inputs[f"windows_{size}"] = window * size + np.arange(size)
@@ -254,7 +259,7 @@ def _kind(character: str) -> str:
 
 
 # spaCy's attributes of tokens that are functions of the text alone.
-ATTRIBUTES = {
+ATTRIBUTES: dict[str, Callable[[str], str]] = {
     "ORTH": str,
     "LOWER": str.lower,
     "PREFIX": lambda text: text[:1],

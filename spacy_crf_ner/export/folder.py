@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ def export_pipeline(nlp: Language, folder: Path) -> list[str]:
         exactly one trained `crf_ner`, or something that cannot be exported. CorpusError, a
         ValueError, if there is a folder with something in it.
     """
+    if not (find_spec("onnx") and find_spec("onnxruntime")):
+        raise ImportError("crf export needs onnx: pip install 'spacy-crf-ner[onnx]'")
     pipes = crf_pipes(nlp)
     if len(pipes) != 1:
         raise ValueError(
@@ -42,7 +45,7 @@ def export_pipeline(nlp: Language, folder: Path) -> list[str]:
         (temporary / "model.onnx").write_bytes(model.SerializeToString())
         text = json.dumps(settings, ensure_ascii=False, indent=1)
         (temporary / "settings.json").write_text(text, encoding="utf8")
-        np.savez(temporary / "arrays.npz", **arrays)
+        np.savez(temporary / "arrays.npz", **arrays)  # type: ignore[arg-type]  # one is a bool
         for module in MODULES:
             shutil.copy(Path(__file__).parent / module, temporary)
     return [other for other in nlp.pipe_names if other != name]

@@ -26,9 +26,8 @@ def build_graph(network: Network) -> "ModelProto":
     """
     b = Builder()
     blocks = [block for each in network.embeddings for block in _embed(b, network, each)]
-    norms = network.norms or [None] * len(network.lstms)
-    for i, (lstm, norm) in enumerate(zip(network.lstms, norms)):
-        states = [run_lstm(b, lstm, blocks, direction, f"{direction}_{i}_") for direction in DIRECTIONS]
+    for i, (lstm, norm) in enumerate(network.encoders):
+        states = [run_lstm(b, lstm, blocks, way, f"{way}_{i}_") for way in DIRECTIONS]
         vectors = b.node("Concat", *states, axis=1)
         if norm is not None:
             scale, shift = (b.constant(weights_of(norm, name)) for name in "Gb")

@@ -8,7 +8,7 @@ import srsly
 from thinc.api import Model, to_numpy
 
 # These only hand on what they get, in prediction.
-GLUE = ("list2ragged", "ragged2list", "dropout", "ints-getitem", "crf")
+GLUE = ("list2ragged", "ragged2list", "dropout", "ints-getitem")
 EMBEDDINGS = ("token_features", "vectors_embed", "lexicon_embed", "per_word")
 
 
@@ -19,16 +19,15 @@ class Network:
     embeddings (list[Model]): The layers of EMBEDDINGS, in the order in which their vectors are
         concatenated.
     tables (list[Model]): The HashEmbed of each feature of `token_features`.
-    lstms (list[Model]): The layers of the BiLSTM.
-    norms (list[Model]): The LayerNorm after each of them, if they have one.
+    encoders (list[tuple[Model, Model | None]]): The layers of the BiLSTM, each with the LayerNorm
+        after it, if there is one.
     output (Model): The output layer.
     """
 
     output: Model
     embeddings: list[Model] = field(default_factory=list)
     tables: list[Model] = field(default_factory=list)
-    lstms: list[Model] = field(default_factory=list)
-    norms: list[Model] = field(default_factory=list)
+    encoders: list[tuple[Model, Model | None]] = field(default_factory=list)
 
     @property
     def features(self) -> list[tuple[str, Model]]:
@@ -53,24 +52,23 @@ def read_network(model: Model) -> Network:
     RAISES: ValueError naming a layer that cannot be exported.
     """
     network = Network(model.get_ref("output_layer"))
-    widths: list[int] = []
+    encoders, width = network.encoders, 0
     for part in _parts(model.get_ref("tok2vec")):
         kind = kind_of(part)
-        if kind in EMBEDDINGS and not network.lstms and network.find(kind) is None:
+        if kind in EMBEDDINGS and not encoders and network.find(kind) is None:
             network.embeddings.append(part)
-        elif kind == "hashembed" and not network.lstms:
+        elif kind == "hashembed" and not encoders:
             network.tables.append(part)
-        elif kind == "bilstm":
-            network.lstms.append(part)
-        elif kind == "layernorm":
-            network.norms.append(part)
+        elif kind == "bilstm" and part.get_dim("nI") == width:
+            encoders.append((part, None))
+        elif kind == "layernorm" and encoders and encoders[-1][1] is None:
+            encoders[-1] = (encoders[-1][0], part)
         else:
             raise _cannot_export(part)
+        # The width of all embeddings together, or of the last layer of the encoder.
         if kind != "token_features":
-            widths.append(part.get_dim("nO"))
-    n_embeddings = len(widths) - len(network.lstms) - len(network.norms)
-    inputs = [sum(widths[:n_embeddings]), *(lstm.get_dim("nO") for lstm in network.lstms)]
-    if not network.lstms or inputs != [n.get_dim("nI") for n in (*network.lstms, network.output)]:
+            width = part.get_dim("nO") + (0 if encoders else width)
+    if not encoders:
         raise _cannot_export(model.get_ref("tok2vec"))
     return network
 
@@ -87,7 +85,7 @@ def kind_of(layer: Model) -> str:
 def _parts(layer: Model) -> Iterator[Model]:
     """The layers with weights or features, in order."""
     names = [inner.name for inner in layer.layers]
-    if layer.name in (">>".join(names), "|".join(names), f"with_array({names[0]})" if names else ""):
+    if layer.name in (">>".join(names), "|".join(names), f"with_array({'>>'.join(names)})"):
         for inner in layer.layers:
             yield from _parts(inner)
     elif layer.name not in GLUE:

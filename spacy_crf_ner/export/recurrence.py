@@ -1,8 +1,8 @@
 """An LSTM as nodes of an ONNX graph.
 
-What depends on a token alone, or on its dictionary words, is multiplied with the LSTM's weights once
-for each distinct value. The rest becomes part of the recurrence's own product. ONNX's LSTM, which
-multiplies everything for each token, takes half as long again.
+What depends on a token alone, or on its dictionary words, is multiplied with the LSTM's weights
+once for each distinct value. The rest becomes part of the recurrence's own product. ONNX's LSTM,
+which multiplies everything for each token, takes half as long again.
 """
 
 from typing import NamedTuple
@@ -24,12 +24,12 @@ class Block(NamedTuple):
 
     tensor (str): Their values.
     width (int): Their number.
-    index (str): The input with the row of each token in them; "" if each token has its own.
+    rows_of (str): The input with the row of each token in them; "" if each has one of its own.
     """
 
     tensor: str
     width: int
-    index: str
+    rows_of: str
 
 
 def run_lstm(b: Builder, lstm: Model, blocks: list[Block], direction: str, name: str) -> str:
@@ -48,22 +48,23 @@ def run_lstm(b: Builder, lstm: Model, blocks: list[Block], direction: str, name:
     )
     parts = np.split(weights.T, np.cumsum([block.width for block in blocks])[:-1])
     tokens, step = b.input(direction, "T", "B"), Builder(name)
-    addend, factors, scanned = b.constant(sum(biases)), recurrent.T, []
+    addend, factors = b.constant(sum(biases)), recurrent.T
+    scanned: list[str] = []
     hidden = len(factors)
     state, cell = (step.input(name + of, "B", hidden, dtype="f4") for of in ("state", "cell"))
     product = state
     # The distinct values come first: the first of their products includes the bias.
-    for index in sorted({block.index for block in blocks}, reverse=True):
-        chosen = [i for i, block in enumerate(blocks) if block.index == index]
+    for rows_of in sorted({block.rows_of for block in blocks}, reverse=True):
+        chosen = [i for i, block in enumerate(blocks) if block.rows_of == rows_of]
         vectors = b.node("Concat", *(blocks[i].tensor for i in chosen), axis=1)
         part = np.concatenate([parts[i] for i in chosen])
-        rows = step.input(f"{name}rows_{index}", "B")
-        if index:
+        rows = step.input(f"{name}rows_{rows_of}", "B")
+        if rows_of:
             table = b.node("MatMul", vectors, b.constant(part))
             table = table if scanned else b.node("Add", table, addend)
             gathered = step.node("Gather", table, rows, axis=0)
             addend = step.node("Add", addend, gathered) if scanned else gathered
-            scanned.append(b.node("Gather", b.input(index, "N"), tokens, axis=0))
+            scanned.append(b.node("Gather", b.input(rows_of, "N"), tokens, axis=0))
         else:
             own = step.node("Gather", vectors, rows, axis=0)
             product = step.node("Concat", state, own, axis=1)

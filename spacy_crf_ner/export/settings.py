@@ -9,8 +9,8 @@ import numpy as np
 from spacy.attrs import NORM, intify_attr
 from spacy.lang.lex_attrs import LEX_ATTRS
 from spacy.language import Language
-from spacy.strings import get_string_id  # type: ignore[attr-defined]  # not in the stub
-from spacy.symbols import IDS  # type: ignore[attr-defined]  # not in the stub
+from spacy.strings import get_string_id
+from spacy.symbols import IDS
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
@@ -84,7 +84,12 @@ def _check_features(names: list[str], vocab: Vocab) -> None:
                 f"BIGRAM_RIGHT, {', '.join(ATTRIBUTES)}, PREFIX_n, SUFFIX_n and {TYPE}."
             )
         if name in ATTRIBUTES and attribute in LEX_ATTRS:
-            _require_default(name, vocab.lex_attr_getters[attribute], vocab)
+            _require_default(name, _getters(vocab)[attribute], vocab)
+
+
+def _getters(vocab: Vocab) -> dict[int, Any]:
+    """The functions that compute the attributes of tokens."""
+    return vocab.lex_attr_getters  # type: ignore[attr-defined]  # not in the stub
 
 
 def _require_default(name: str, getter: object, vocab: Vocab) -> None:
@@ -107,7 +112,7 @@ def _describe_letters(layer: Model) -> dict[str, Any]:
 def _read_norms(vocab: Vocab) -> dict[int, int]:
     """The ids of tokens whose NORM is not their lower case, and the ids of the norms."""
     norms: dict[int, int] = {}
-    getter = vocab.lex_attr_getters[NORM]
+    getter = _getters(vocab)[NORM]
     while isinstance(getter, partial):
         getter, tables = getter.args
         for table in tables:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 
 if __package__:
     from .decoding import Decoder, Entity, Layout
@@ -60,8 +59,12 @@ class Tagger:
 
         folder (str | Path): The folder that `crf export` wrote.
         threads (int): The number of threads, 0 for one for each core.
-        RAISES: ValueError if another version wrote the folder.
+        RAISES: ImportError without onnxruntime. ValueError if another version wrote the folder.
         """
+        try:
+            import onnxruntime
+        except ImportError:
+            raise ImportError("A tagger needs onnxruntime: pip install onnxruntime") from None
         folder = Path(folder)
         settings: dict[str, Any] = json.loads((folder / "settings.json").read_text("utf8"))
         if settings["format"] != FORMAT:
@@ -178,9 +181,7 @@ def main() -> None:
     with path.open(encoding="utf8") as file:
         while lines := [line.rstrip("\n") for line in islice(file, LINES)]:
             for text, ents in zip(lines, tagger(lines)):
-                entities = [
-                    {**ent._asdict(), "text": text[ent.start : ent.end]} for ent in ents
-                ]
+                entities = [{**ent._asdict(), "text": text[ent.start : ent.end]} for ent in ents]
                 line = {"text": text, "entities": entities}
                 sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
 
