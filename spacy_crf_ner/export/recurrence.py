@@ -5,6 +5,8 @@ once for each distinct value. The rest becomes part of the recurrence's own prod
 which multiplies everything for each token, takes half as long again.
 """
 
+from collections.abc import Iterator
+from functools import partial, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -46,42 +48,56 @@ def run_lstm(b: Builder, lstm: Model, blocks: list[Block], direction: str, name:
     weights, recurrent, *biases = (
         _by_gate(weights_of(lstm, kind + DIRECTIONS[direction])) for kind in kinds
     )
-    parts = np.split(weights.T, np.cumsum([block.width for block in blocks])[:-1])
+    hidden = recurrent.shape[1]
     tokens, step = b.input(direction, "T", "B"), Builder(name)
-    addend, factors = b.constant(sum(biases)), recurrent.T
-    scanned: list[str] = []
-    hidden = len(factors)
     state, cell = (step.input(name + of, "B", hidden, dtype="f4") for of in ("state", "cell"))
-    product = state
-    # The distinct values come first: the first of their products includes the bias.
-    for rows_of in sorted({block.rows_of for block in blocks}, reverse=True):
-        chosen = [i for i, block in enumerate(blocks) if block.rows_of == rows_of]
-        vectors = b.node("Concat", *(blocks[i].tensor for i in chosen), axis=1)
-        part = np.concatenate([parts[i] for i in chosen])
+    product, factors, addends, scanned = [state], [recurrent.T], [], []
+    bias = [b.constant(sum(biases))]
+    for rows_of, vectors, part in _by_rows(b, blocks, weights.T):
         rows = step.input(f"{name}rows_{rows_of}", "B")
         if rows_of:
-            table = b.node("MatMul", vectors, b.constant(part))
-            table = table if scanned else b.node("Add", table, addend)
-            gathered = step.node("Gather", table, rows, axis=0)
-            addend = step.node("Add", addend, gathered) if scanned else gathered
+            table = b.node("Gemm", vectors, b.constant(part), *bias)
+            addends.append(step.node("Gather", table, rows, axis=0))
             scanned.append(b.node("Gather", b.input(rows_of, "N"), tokens, axis=0))
+            bias = []
         else:
-            own = step.node("Gather", vectors, rows, axis=0)
-            product = step.node("Concat", state, own, axis=1)
-            factors = np.concatenate([factors, part])
+            product.append(step.node("Gather", vectors, rows, axis=0))
+            factors.append(part)
             scanned.append(tokens)
-    gates = step.node("Gemm", product, b.constant(factors), addend)
-    new_state, new_cell = _apply_gates(step, gates, cell, hidden)
-    shape = ("B", hidden)
-    states = step.node("Identity", new_state)
-    body = step.graph(name + "step", {new_state: shape, new_cell: shape, states: shape})
-    n_texts = b.node("Shape", tokens, start=1)
-    zeros = b.node("ConstantOfShape", b.node("Concat", n_texts, b.constant([hidden]), axis=0))
-    *_, padded = b.nodes(
-        "Scan", zeros, zeros, *scanned, n_outputs=3, body=body, num_scan_inputs=len(scanned)
+    gates = step.node(
+        "Gemm",
+        step.node("Concat", *product, axis=1),
+        b.constant(np.concatenate(factors)),
+        reduce(partial(step.node, "Add"), [*addends, *bias]),
     )
+    padded = _scan(b, step, scanned, *_apply_gates(step, gates, cell, hidden), hidden)
     flat = b.node("Reshape", padded, b.constant([-1, hidden]))
     return b.node("Gather", flat, b.input(f"{direction}_places", "N"), axis=0)
+
+
+def _by_rows(
+    b: Builder, blocks: list[Block], weights: np.ndarray
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """For each input with rows of tokens, and for "": the vectors, and the weights for them."""
+    parts = np.split(weights, np.cumsum([block.width for block in blocks])[:-1])
+    for rows_of in dict.fromkeys(block.rows_of for block in blocks):
+        chosen = [i for i, block in enumerate(blocks) if block.rows_of == rows_of]
+        vectors = b.node("Concat", *(blocks[i].tensor for i in chosen), axis=1)
+        yield rows_of, vectors, np.concatenate([parts[i] for i in chosen])
+
+
+def _scan(b: Builder, step: Builder, scanned: list[str], state: str, cell: str, hidden: int) -> str:
+    """(T, B, H) the states of all steps, the first of which begins with zeros."""
+    shape = ("B", hidden)
+    states = step.node("Identity", state)
+    body = step.graph("step", {state: shape, cell: shape, states: shape})
+    n_texts = b.node("Shape", scanned[0], start=1)
+    zeros = b.node("ConstantOfShape", b.node("Concat", n_texts, b.constant([hidden]), axis=0))
+    n_scanned = len(scanned)
+    outputs = b.nodes(
+        "Scan", zeros, zeros, *scanned, n_outputs=3, body=body, num_scan_inputs=n_scanned
+    )
+    return outputs[-1]
 
 
 def _apply_gates(step: Builder, gates: str, cell: str, hidden: int) -> tuple[str, str]:
