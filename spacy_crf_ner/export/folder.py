@@ -37,6 +37,7 @@ def export_pipeline(nlp: Language, folder: Path) -> list[str]:
             f"Expected a pipeline with one crf_ner, got {len(pipes)}: {', '.join(pipes) or 'none'}."
         )
     ((name, component),) = pipes.items()
+    component.predict([])  # an error if it is not trained
     network = read_network(component.model)
     settings, arrays = describe(nlp, component, network)
     model = build_graph(network)
