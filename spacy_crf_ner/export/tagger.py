@@ -52,7 +52,10 @@ class Text(NamedTuple):
 
 
 class Tagger:
-    """Finds the entities that `nlp.pipe` finds."""
+    """Finds the entities that `nlp.pipe` finds.
+
+    has_tokenizer (bool): Whether it splits texts into tokens itself. Otherwise it takes words only.
+    """
 
     def __init__(self, folder: str | Path, *, threads: int = 0) -> None:
         """Load a tagger.
@@ -79,7 +82,7 @@ class Tagger:
             folder / "model.onnx", options, providers=["CPUExecutionProvider"]
         )
         self._inputs = [each.name for each in self._session.get_inputs()]
-        self._tokens: str = settings["tokens"]
+        self.has_tokenizer: bool = settings["tokens"] == CHARACTERS
         self._temperature = np.float32(settings["temperature"])
         self._features = Features(settings, arrays)
         n_classes = len(settings["classes"])
@@ -93,7 +96,7 @@ class Tagger:
         RETURNS (list[list[Entity]]): The entities of each text, in characters.
         RAISES: ValueError if the pipeline's tokens are not characters.
         """
-        if self._tokens != CHARACTERS:
+        if not self.has_tokenizer:
             raise ValueError(
                 "This tagger has no tokenizer for its language. Split the texts into words as "
                 "spaCy's tokenizer does, and call tag_words."

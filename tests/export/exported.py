@@ -70,7 +70,7 @@ def make_random(*embeddings, lang="zh", encoder=ENCODER, vectors=True, **config)
     set_lexicon(nlp.vocab, WORDS)
     layers = Config().from_str("[embed]" + "".join(embeddings))["embed"]
     tok2vec = {
-        "@architectures": "spacy.Tok2Vec.v2",
+        "@architectures": "spacy_crf_ner.Tok2Vec.v1",
         "embed": {"@architectures": "spacy_crf_ner.Concatenate.v1", "*": layers},
         "encode": encoder,
     }

@@ -16,6 +16,7 @@ from spacy_crf_ner.export.settings import describe
 from spacy_crf_ner.export.tagger import _join, _split_characters
 from spacy_crf_ner.layers.feature_embed import TokenFeatures
 from spacy_crf_ner.layers.lexicon import _features as lexicon_features
+from spacy_crf_ner.layers.tokens import TokenBatch
 
 NAMES = [
     *("NORM", "LOWER", "ORTH", "PREFIX", "SUFFIX", "SHAPE", "TYPE", "PREFIX_1", "PREFIX_3"),
@@ -96,7 +97,7 @@ def test_words_of_the_dictionary_are_those_of_the_layer(chinese, texts):
     nlp, config, arrays = chinese
     layer = read_network(nlp.get_pipe("crf_ner").model).find("lexicon_embed")
     docs = [nlp.make_doc(text) for text in texts]
-    rows, tokens = lexicon_features(layer, docs, 0.0)
+    rows, tokens = lexicon_features(layer, TokenBatch(docs), 0.0)
     split = [_split_characters(text) for text in texts]
     offsets = np.cumsum([0, *(len(text) + 1 for text in texts[:-1])]).tolist()
     starts = np.array([o + i for o, text in zip(offsets, split) for i in text.starts])
