@@ -35,17 +35,13 @@ class Entity(NamedTuple):
 
 class Layout:
     """Where the tokens of a batch are if they are read step by step: the first token of each text,
-    the second of each, ...
+    the second of each, ...; or the last of each, the one before the last, ...
 
     starts (np.ndarray): (B,) the first token of each text.
     is_last (np.ndarray): (N,) which tokens are the last of a text.
     steps (list[slice]): The tokens of each step within `order`. At each step there are only the
         texts that have not ended yet, which are the first ones.
-    padded (dict[str, np.ndarray]): For "forward", which begins with the first token of each text,
-        and "backward", which begins with the last one: (steps, B) tokens. After the end of a text
-        it is any token.
-    places (dict[str, np.ndarray]): For each direction, (N,) the place of each token in `padded`.
-    order (dict[str, np.ndarray]): For each direction, (N,) the tokens step by step.
+    order (dict[str, np.ndarray]): For "forward" and for "backward", (N,) the tokens step by step.
     """
 
     def __init__(self, lengths: np.ndarray) -> None:
@@ -60,18 +56,10 @@ class Layout:
         self.is_last[self.starts + lengths - 1] = True
         ends = is_real.sum(axis=1).cumsum().tolist()
         self.steps = [slice(begin, end) for begin, end in zip([0, *ends], ends)]
-        self.padded: dict[str, np.ndarray] = {}
-        self.places: dict[str, np.ndarray] = {}
-        self.order: dict[str, np.ndarray] = {}
-        within = {"forward": steps, "backward": lengths - 1 - steps}
-        for direction, offset in within.items():
-            padded = np.where(is_real, self.starts + offset, 0)
-            order = padded[is_real]
-            places = np.empty_like(order)
-            places[order] = np.flatnonzero(is_real)
-            self.padded[direction] = padded
-            self.places[direction] = places
-            self.order[direction] = order
+        self.order = {
+            "forward": (self.starts + steps)[is_real],
+            "backward": (self.starts + lengths - 1 - steps)[is_real],
+        }
 
 
 class Decoder:

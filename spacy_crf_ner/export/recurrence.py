@@ -50,8 +50,11 @@ def run_lstm(b: Builder, lstm: Model, blocks: list[Block], direction: str, name:
     )
     hidden = recurrent.shape[1]
     tokens, step = b.input(direction, "T", "B"), Builder(name)
-    state, cell = (step.input(name + of, "B", hidden, dtype="f4") for of in ("state", "cell"))
-    product, factors, addends, scanned = [state], [recurrent.T], [], []
+    states = [step.input(name + of, "B", hidden, dtype="f4") for of in ("state", "cell")]
+    keep = step.input(f"{name}keep", "B", 1, dtype="f4")
+    state, cell = (step.node("Mul", of, keep) for of in states)
+    product, factors, addends = [state], [recurrent.T], []
+    scanned = [b.input("keep", "T", "B", 1, dtype="f4")]
     bias = [b.constant(sum(biases))]
     for rows_of, vectors, part in _by_rows(b, blocks, weights.T):
         rows = step.input(f"{name}rows_{rows_of}", "B")
@@ -91,7 +94,7 @@ def _scan(b: Builder, step: Builder, scanned: list[str], state: str, cell: str, 
     shape = ("B", hidden)
     states = step.node("Identity", state)
     body = step.graph("step", {state: shape, cell: shape, states: shape})
-    n_texts = b.node("Shape", scanned[0], start=1)
+    n_texts = b.node("Shape", scanned[0], start=1, end=2)
     zeros = b.node("ConstantOfShape", b.node("Concat", n_texts, b.constant([hidden]), axis=0))
     n_scanned = len(scanned)
     outputs = b.nodes(

@@ -10,6 +10,7 @@ import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
+from heapq import heapreplace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,11 +19,11 @@ import numpy as np
 
 if __package__:
     from .decoding import Decoder, Entity, Layout
-    from .dictionary import SEPARATOR, Dictionary
+    from .dictionary import SEPARATOR, Dictionary, count_up
     from .features import Features
 else:  # in the exported folder
     from decoding import Decoder, Entity, Layout  # type: ignore[no-redef, import-not-found]
-    from dictionary import SEPARATOR, Dictionary  # type: ignore[no-redef, import-not-found]
+    from dictionary import SEPARATOR, Dictionary, count_up  # type: ignore[no-redef, import-not-found]
     from features import Features  # type: ignore[no-redef, import-not-found]
 
 # Of the files of a folder. A tagger reads no other.
@@ -31,9 +32,10 @@ CHARACTERS = "characters"
 # spaCy's tokens of Chinese text: each character is one, and so is white space, except for a single
 # space, or the first one of several, after another character.
 CHARACTER = re.compile(r"\S|(?<!\S)\s+|[^\S ]\s*")
-# Limits of a batch: texts, and tokens with padding.
-MAX_TEXTS = 256
-MAX_TOKENS = 2**14
+# The tokens of a batch, unless a text has more; and the rows that the LSTM reads at once. With more
+# rows, what a step computes does not fit into the processor's cache.
+MAX_TOKENS = 2**15
+MAX_ROWS = 64
 # How many lines of a file are tagged at once.
 LINES = 2**12
 
@@ -135,20 +137,16 @@ class Tagger:
         """Tag texts with tokens, the longest first."""
         words = list(chain.from_iterable(text.words for text in texts))
         lengths = np.array([len(text.words) for text in texts])
-        layout = Layout(lengths)
-        inputs = self._features(words, lengths)
+        inputs = self._features(words, lengths) | _arrange(lengths)
         if self._dictionary:
             sizes = np.array([len(text.text) + len(SEPARATOR) for text in texts])
             starts = np.array(list(chain.from_iterable(text.starts for text in texts)))
             starts += np.repeat(sizes.cumsum() - sizes, lengths)
             ends = starts + np.array([len(word) for word in words])
             inputs |= self._dictionary([text.text for text in texts], starts, ends)
-        for direction in ("forward", "backward"):
-            inputs[direction] = layout.padded[direction]
-            inputs[f"{direction}_places"] = layout.places[direction]
         (emissions,) = self._session.run(None, {name: inputs[name] for name in self._inputs})
         is_space = np.array([word.isspace() for word in words])
-        return self._decoder(emissions / self._temperature, is_space, layout)
+        return self._decoder(emissions / self._temperature, is_space, Layout(lengths))
 
 
 def _split_characters(text: str) -> Text:
@@ -162,17 +160,43 @@ def _join(words: Sequence[str], separator: str) -> Text:
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Group the texts that are not empty, the longest first, so that there is little padding."""
+    """Group the texts that are not empty, the longest first."""
     batch: list[int] = []
+    n_tokens = 0
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        full = len(batch) == MAX_TEXTS or (len(batch) + 1) * lengths[(batch or [i])[0]] > MAX_TOKENS
-        if batch and (full or not lengths[i]):
+        if batch and (n_tokens + lengths[i] > MAX_TOKENS or not lengths[i]):
             yield batch
-            batch = []
-        if lengths[i]:
-            batch.append(i)
+            batch, n_tokens = [], 0
+        if not lengths[i]:
+            return
+        batch.append(i)
+        n_tokens += lengths[i]
     if batch:
         yield batch
+
+
+def _arrange(lengths: np.ndarray) -> dict[str, np.ndarray]:
+    """Arrange texts for an LSTM, the longest first. It reads many rows at once, and in each row one
+    text after the other, so there is hardly any padding. In the backward direction, the tokens of
+    each text are in reverse."""
+    n_rows = max(1, min(MAX_ROWS, lengths.sum() // lengths[0]))
+    shortest = [(0, row) for row in range(n_rows)]
+    begins, rows = np.empty_like(lengths), np.empty_like(lengths)
+    for i, length in enumerate(lengths.tolist()):
+        begins[i], rows[i] = begin, row = shortest[0]
+        heapreplace(shortest, (begin + length, row))
+    n_steps, n_tokens = max(shortest)[0], lengths.sum()
+    # The state of the text before is not kept.
+    keep = np.ones((n_steps, n_rows, 1), dtype="f4")
+    keep[begins, rows] = 0
+    inputs = {"keep": keep}
+    step, begins, rows = count_up(lengths), np.repeat(begins, lengths), np.repeat(rows, lengths)
+    last = np.repeat(lengths, lengths) - 1
+    for direction, offset in (("forward", step), ("backward", last - step)):
+        tokens = np.zeros((n_steps, n_rows), dtype="i8")
+        tokens[begins + offset, rows] = np.arange(n_tokens)
+        inputs |= {direction: tokens, f"{direction}_places": (begins + offset) * n_rows + rows}
+    return inputs
 
 
 def main() -> None:

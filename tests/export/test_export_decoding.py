@@ -58,5 +58,4 @@ def test_layout():
     assert layout.steps == [slice(0, 3), slice(3, 6), slice(6, 7)]
     assert layout.order["forward"].tolist() == [0, 3, 5, 1, 4, 6, 2]
     assert layout.order["backward"].tolist() == [2, 4, 6, 1, 3, 5, 0]
-    for direction, padded in layout.padded.items():
-        assert padded.ravel()[layout.places[direction]].tolist() == list(range(7))
+    assert layout.is_last.tolist() == [False, False, True, False, True, False, True]

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from exported import (
     ENCODER,
@@ -17,6 +18,8 @@ from exported import (
     make_random,
     make_tagger,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from spacy.tokens import Doc
 
 from spacy_crf_ner.export import features as features_module
@@ -95,9 +98,29 @@ def test_a_text_is_tagged_alike_in_any_batch(tmp_path):
 def test_batches_are_of_limited_size(tmp_path, monkeypatch):
     tagger = make_tagger(make_random(FEATURES), tmp_path / "tagger")
     expected = tagger(TEXTS)
-    monkeypatch.setattr(tagger_module, "MAX_TEXTS", 2)
+    monkeypatch.setattr(tagger_module, "MAX_ROWS", 2)
     monkeypatch.setattr(tagger_module, "MAX_TOKENS", 30)
     assert_same(tagger(TEXTS), expected, 1e-6)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(1, 8))
+def test_the_lstm_reads_each_text_from_its_own_first_and_last_token(lengths, max_rows):
+    lengths = np.array(sorted(lengths, reverse=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tagger_module, "MAX_ROWS", max_rows)
+        inputs = tagger_module._arrange(lengths)
+    starts = (lengths.cumsum() - lengths).tolist()
+    texts = [list(range(s, s + n)) for s, n in zip(starts, lengths)]
+    assert (inputs["keep"] == 0).sum() == len(lengths)
+    n_rows = inputs["forward"].shape[1]
+    for direction, order in (("forward", 1), ("backward", -1)):
+        tokens, places = inputs[direction], inputs[f"{direction}_places"]
+        assert tokens.ravel()[places].tolist() == list(range(lengths.sum()))
+        for text in texts:
+            step, row = divmod(int(places[text[::order][0]]), n_rows)
+            assert inputs["keep"][step, row] == 0
+            assert tokens[step : step + len(text), row].tolist() == text[::order]
+            assert (inputs["keep"][step + 1 : step + len(text), row] == 1).all()
 
 
 def test_forgotten_tokens_are_looked_up_again(tmp_path, monkeypatch):
