@@ -36,8 +36,9 @@ CHARACTER = re.compile(r"\S|(?<!\S)\s+|[^\S ]\s*")
 # rows, what a step computes does not fit into the processor's cache.
 MAX_TOKENS = 2**15
 MAX_ROWS = 64
-# How many lines of a file are tagged at once.
+# How many lines of a file are tagged at once, and the digits of confidences.
 LINES = 2**12
+DIGITS = 6
 
 
 class Text(NamedTuple):
@@ -208,9 +209,14 @@ def main() -> None:
     with path.open(encoding="utf8") as file:
         while lines := [line.rstrip("\n") for line in islice(file, LINES)]:
             for text, ents in zip(lines, tagger(lines)):
-                entities = [{**ent._asdict(), "text": text[ent.start : ent.end]} for ent in ents]
-                line = {"text": text, "entities": entities}
-                sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+                entities = [_describe(text, ent) for ent in ents]
+                line = json.dumps({"text": text, "entities": entities}, ensure_ascii=False)
+                sys.stdout.write(line + "\n")
+
+
+def _describe(text: str, ent: Entity) -> dict[str, Any]:
+    confidence = round(ent.confidence, DIGITS)
+    return {**ent._asdict(), "text": text[ent.start : ent.end], "confidence": confidence}
 
 
 if __name__ == "__main__":

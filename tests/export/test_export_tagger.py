@@ -1,5 +1,6 @@
 """An exported tagger finds what `nlp.pipe` finds."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -180,3 +181,12 @@ def test_the_command_runs_without_torch_and_spacy(tmp_path):
         for row in rows
         for ent in row["entities"]
     )
+
+
+def test_the_folder_can_be_imported(tmp_path, monkeypatch):
+    nlp = make_random(FEATURES)
+    make_tagger(nlp, tmp_path / "exported_package")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("exported_package.tagger")
+    found = module.Tagger(tmp_path / "exported_package")(TEXTS)
+    assert_same(found, expect(nlp, TEXTS))
