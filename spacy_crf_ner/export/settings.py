@@ -138,7 +138,7 @@ def _read_crf(component: CRFEntityRecognizer, vocab: Vocab) -> dict[str, np.ndar
         "end": legal.end.numpy(),
         "opens": tag_set.opens,
         "continues": tag_set.continues,
-        "closes": tag_set.legal_ends & (np.arange(len(tag_set)) > 0),
+        "closes": tag_set.legal_ends,
     }
 
 
