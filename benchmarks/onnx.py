@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from functools import partial
 from importlib.metadata import version
 from itertools import islice
@@ -11,22 +10,19 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import spacy
-import srsly
 import torch
 import typer
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
-from wasabi import msg
 
 from spacy_crf_ner.cli.errors import exit_with
 from spacy_crf_ner.export.decoding import Entity
 from spacy_crf_ner.export.folder import export_pipeline
 from spacy_crf_ner.export.tagger import Tagger
 from spacy_crf_ner.pipeline.component import crf_pipes
-from spacy_crf_ner.util import replacing
 
-from .report import machine, write_table
-from .timing import take_turns
+from .report import JsonFile, TableFile, show_table, summarize, write_json
+from .timing import take_turns, time_once
 
 # A key for the confidences that a pipeline is unlikely to use itself.
 SPANS_KEY = "crf_ner_benchmark"
@@ -71,8 +67,8 @@ def main(
     corpora: Annotated[list[Path], typer.Argument(metavar="CORPORA", help=".spacy files")],
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of texts of each")] = 1000,
     runs: Annotated[int, typer.Option(min=1, help="Runs of each")] = 5,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Markdown file")] = None,
-    json: Annotated[Path | None, typer.Option("--json", help="JSON file")] = None,
+    output: TableFile = None,
+    json: JsonFile = None,
 ) -> None:
     """Export a pipeline, compare the entities of the tagger with those of nlp.pipe, and time both
     in turns, with as many threads as torch uses."""
@@ -81,18 +77,10 @@ def main(
     # ImportError: a pipeline needs a package. ValueError: it cannot be exported.
     except (ImportError, OSError, ValueError) as error:
         exit_with(error)
-    rows = [result.row for result in results]
-    msg.table(rows, header=HEADER, aligns=tuple("lrrrrrrr"), divider=True)
-    summary = (
-        f"{machine()}, torch {torch.__version__}, onnxruntime {version('onnxruntime')}, "
-        f"{date.today()}; medians of {runs} runs"
-    )
-    msg.info(summary)
-    if output is not None:
-        write_table(output, HEADER, rows, summary)
+    summary = f"{summarize(-1)}, onnxruntime {version('onnxruntime')}; medians of {runs} runs"
+    show_table(HEADER, [result.row for result in results], summary, output)
     if json is not None:
-        with replacing(json) as path:
-            srsly.write_json(path, {"summary": summary, "results": list(map(asdict, results))})
+        write_json(json, {"results": list(map(asdict, results))}, -1)
 
 
 def compare(model: str, corpora: list[Path], limit: int, runs: int) -> list[Result]:
@@ -121,9 +109,8 @@ def compare(model: str, corpora: list[Path], limit: int, runs: int) -> list[Resu
             tagger if tagger.has_tokenizer else tagger.tag_words
         )
         found = count_differences(tag(texts), _pipe(confident, texts), tagger.has_tokenizer)
-        seconds = take_turns(
-            {"pipe": partial(_pipe, nlp, texts), "onnx": partial(tag, texts)}, runs
-        )
+        functions = {"pipe": partial(_pipe, nlp, texts), "onnx": partial(tag, texts)}
+        seconds = take_turns(functions, runs, time_once)
         name = f"{corpus.parent.name}/{corpus.stem}"
         results.append(Result(name, len(texts), *found, seconds["pipe"], seconds["onnx"]))
     return results
