@@ -109,7 +109,10 @@ def compare(model: str, corpora: list[Path], limit: int, runs: int) -> list[Resu
             tagger if tagger.has_tokenizer else tagger.tag_words
         )
         found = count_differences(tag(texts), _pipe(confident, texts), tagger.has_tokenizer)
-        functions = {"pipe": partial(_pipe, nlp, texts), "onnx": partial(tag, texts)}
+        functions: dict[str, Callable[[], object]] = {
+            "pipe": partial(_pipe, nlp, texts),
+            "onnx": partial(tag, texts),
+        }
         seconds = take_turns(functions, runs, time_once)
         name = f"{corpus.parent.name}/{corpus.stem}"
         results.append(Result(name, len(texts), *found, seconds["pipe"], seconds["onnx"]))
