@@ -12,6 +12,7 @@ from .distill import distill_cli
 from .doctor import doctor_cli
 from .errors import Commands
 from .evaluate import evaluate_cli
+from .export import export_cli
 from .init import init_cli
 from .overrides import CONTEXT
 from .report import report_cli
@@ -40,6 +41,7 @@ app.command("tune", context_settings=CONTEXT)(tune_cli)
 app.command("distill", context_settings=CONTEXT)(distill_cli)
 app.command("update", context_settings=CONTEXT)(update_cli)
 app.command("vectors")(vectors_cli)
+app.command("export")(export_cli)
 app.command("doctor")(doctor_cli)
 
 spacy_app.add_typer(app)

@@ -1,0 +1,1 @@
+"""Export of a pipeline to ONNX, and the tagger that runs it without torch and spaCy."""
