@@ -155,12 +155,12 @@ def _predict(model: Model, X: Ragged | Embeddings) -> Floats2d:
         X = Embeddings.of_array(cast(Any, X.dataXd), cast(Any, X.lengths))
     parameters = {name: torch.from_numpy(model.get_param(name)) for name in model.param_names}
     dtype = getattr(torch, model.attrs["prediction_precision"])
-    states = []
+    states = torch.empty(len(X), model.get_dim("nO"))
     with torch.no_grad():
-        for direction in DIRECTIONS:
+        for direction, out in zip(DIRECTIONS, states.chunk(2, dim=1)):
             own = [parameters[f"{name}_l0{direction}"] for name in WEIGHTS]
-            states.append(lstm(X, Weights.of(X, dtype, *own), reverse=bool(direction)))
-        return cast(Floats2d, torch.cat(states, dim=1).numpy())
+            lstm(X, Weights.of(X, dtype, *own), out, reverse=bool(direction))
+    return cast(Floats2d, states.numpy())
 
 
 def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters: Tensor) -> Tensor:

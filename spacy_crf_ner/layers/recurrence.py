@@ -132,13 +132,13 @@ class Order(NamedTuple):
         yield group
 
 
-def lstm(X: Embeddings, weights: Weights, *, reverse: bool) -> Tensor:
+def lstm(X: Embeddings, weights: Weights, out: Tensor, *, reverse: bool) -> None:
     """Run one direction over the documents of a batch.
 
     X (Embeddings): The input.
     weights (Weights): The weights.
+    out (Tensor): (N, H), filled with the states.
     reverse (bool): Whether to read each document from its last token to its first.
-    RETURNS (Tensor): (N, H) the states.
     """
     order = Order.of(X.lengths, reverse)
     inputs = _Projection(X, weights)
@@ -161,7 +161,7 @@ def lstm(X: Embeddings, weights: Weights, *, reverse: bool) -> Tensor:
                 all_cells[begin:end] = torch.from_numpy(cells)
     if all_cells is not None:
         _continue(order, inputs, weights.recurrent, states, all_cells)
-    return torch.empty_like(states).index_copy_(0, order.tokens, states)
+    out.index_copy_(0, order.tokens, states)
 
 
 class _Projection:
