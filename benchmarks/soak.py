@@ -193,9 +193,14 @@ def follow(command: list[str], folder: Path, documents: int, kill_every: float, 
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 run.kills += 1
+                # Maybe the job was done, and only the process was not.
+                has_state = (folder / "out" / ".job").exists()
+                is_done = documents_done(folder, command) >= documents and not has_state
             elif process.returncode:
                 raise RuntimeError((folder / "log").read_text())
             else:
+                is_done = True
+            if is_done:
                 run.seconds = time.monotonic() - started
                 return run
 

@@ -49,11 +49,8 @@ class Job:
         goes_on = path.is_file() and any(self.folder.glob("part-*"))
         if goes_on:
             self._check(json.loads(path.read_text(encoding="utf-8")), settings)
-        # A run that was killed before its first part was complete may have left something.
-        elif (
-            not path.is_file()
-            and self.folder.exists()
-            and any(not each.name.startswith(".") for each in self.folder.iterdir())
+        elif self.folder.exists() and any(
+            not each.name.startswith(".") for each in self.folder.iterdir()
         ):
             raise CorpusError(
                 "there is a folder that is not empty. Empty it, or name another.", self.folder
