@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
+if __package__:
+    from .character_types import character_types
+else:  # in the exported folder
+    from character_types import character_types  # type: ignore[no-redef, import-not-found]
+
 # Stands for the outside of a text. It is spaCy's id of the empty string.
 NOTHING = 0
 # As in `layers.feature_embed` and `layers.char_cnn`.
 BIGRAM_FACTOR = np.uint64(0x9E3779B97F4A7C15)
-NUMERALS = frozenset(
-    "一七万三九二五亖亿什仟仨伍佰億兆兩八六十千卄卅卌叁参參叄四壱壹幺廾廿弌弍弎弐拾捌柒漆玖百肆萬貮貳贰阡陆陌陸零"
-)
 BEGIN, END = "\ufdd0", "\ufdd1"
 # The features of about this many tokens are kept.
 MAX_KNOWN = 2**16
@@ -220,24 +222,6 @@ def hash_string(text: str) -> int:
         value = (value ^ int.from_bytes(data[whole:], "little")) * factor & MASK
     value = (value ^ value >> 47) * factor & MASK
     return value ^ value >> 47
-
-
-def character_types(text: str) -> str:
-    """The types of a token's characters. See `layers.feature_embed.character_types`.
-
-    text (str): The token.
-    RETURNS (str): The types.
-    """
-    return " ".join(kind for kind, _ in groupby(map(_character_type, text)))
-
-
-def _character_type(character: str) -> str:
-    category = unicodedata.category(character)
-    if category != "Lo":
-        return category
-    if character in NUMERALS:
-        return "numeral"
-    return unicodedata.name(character, category).split()[0]
 
 
 def shape(text: str) -> str:

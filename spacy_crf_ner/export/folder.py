@@ -15,7 +15,13 @@ from .network import read_network
 from .settings import describe
 
 # What a tagger is made of. These modules import nothing of the package but each other.
-MODULES = ("tagger.py", "features.py", "dictionary.py", "decoding.py")
+MODULES = (
+    "export/tagger.py",
+    "export/features.py",
+    "export/dictionary.py",
+    "export/decoding.py",
+    "layers/character_types.py",
+)
 
 
 def export_pipeline(nlp: Language, folder: Path) -> list[str]:
@@ -48,5 +54,5 @@ def export_pipeline(nlp: Language, folder: Path) -> list[str]:
         (temporary / "settings.json").write_text(text, encoding="utf8")
         np.savez(temporary / "arrays.npz", **arrays)  # type: ignore[arg-type]  # one is a bool
         for module in MODULES:
-            shutil.copy(Path(__file__).parent / module, temporary)
+            shutil.copy(Path(__file__).parents[1] / module, temporary)
     return [other for other in nlp.pipe_names if other != name]

@@ -1,6 +1,7 @@
 """Embeddings that are stored once for each distinct token of a batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -28,9 +29,6 @@ class Part(NamedTuple):
 
     vectors: np.ndarray
     of_texts: bool
-
-
-PartsOf = Callable[[Model, TokenBatch], list[Part]]
 
 
 class Embeddings:
@@ -82,13 +80,17 @@ class Embeddings:
             if part.of_texts == of_texts
         ]
 
-    def vectors(self, *, of_texts: bool) -> np.ndarray:
-        """The columns of one kind, side by side.
+    @cached_property
+    def of_texts(self) -> np.ndarray:
+        """(L, width) the columns that depend on the token's text alone."""
+        return self._side_by_side(self.rows.max(initial=-1) + 1, of_texts=True)
 
-        of_texts (bool): Those that depend on the token's text alone, or the others.
-        RETURNS (np.ndarray): (L, width of these columns), or (N, width of these columns).
-        """
-        n_rows = self.rows.max(initial=-1) + 1 if of_texts else len(self)
+    @cached_property
+    def of_tokens(self) -> np.ndarray:
+        """(N, width) the other columns."""
+        return self._side_by_side(len(self), of_texts=False)
+
+    def _side_by_side(self, n_rows: int, *, of_texts: bool) -> np.ndarray:
         found = [part.vectors for part in self.parts if part.of_texts == of_texts]
         return np.concatenate([np.zeros((n_rows, 0), dtype="f"), *found], axis=1)
 

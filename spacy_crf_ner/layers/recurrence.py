@@ -168,11 +168,11 @@ class _Projection:
     """The input of tokens, multiplied by the input weights."""
 
     def __init__(self, X: Embeddings, weights: Weights) -> None:
-        of_texts = torch.from_numpy(X.vectors(of_texts=True))
+        of_texts = torch.from_numpy(X.of_texts)
         self._of_texts = weights.bias.repeat(len(of_texts), 1)
         _add_product(self._of_texts, of_texts, weights.of_texts)
         self._rows = torch.from_numpy(X.rows)
-        self._of_tokens = torch.from_numpy(X.vectors(of_texts=False))
+        self._of_tokens = torch.from_numpy(X.of_tokens)
         self._weights = weights.of_tokens
 
     def __call__(self, tokens: Tensor) -> Tensor:

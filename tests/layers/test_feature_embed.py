@@ -5,7 +5,8 @@ import pytest
 import spacy
 from thinc.api import fix_random_seed
 
-from spacy_crf_ner.layers.feature_embed import FeatureEmbed, TokenFeatures, character_types
+from spacy_crf_ner.layers.character_types import character_types
+from spacy_crf_ner.layers.feature_embed import FeatureEmbed, TokenFeatures
 
 
 def features_of(text, *features, lang="zh"):
