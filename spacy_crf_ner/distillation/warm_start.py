@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats1d, FloatsXd
 
-from ..layers.bilstm import DIRECTIONS
+from ..layers.bidirectional import DIRECTIONS
 
 # The ridge penalty for regressing one embedding on another, as a share of the variance.
 RIDGE = 1e-3

@@ -1,40 +1,21 @@
-"""A bidirectional LSTM whose results do not depend on padding.
+"""Bidirectional LSTMs."""
 
-thinc's `PyTorchLSTM`, which `spacy.TorchBiLSTMEncoder.v1` uses, runs the backward direction over
-the padding first, so a document's vectors depend on its batch.
-"""
-
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from functools import partial
-from threading import Lock
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 import torch
-from thinc.api import (
-    Model,
-    NumpyOps,
-    chain,
-    glorot_uniform_init,
-    ragged2list,
-    with_array,
-)
+from thinc.api import Model, chain, glorot_uniform_init, ragged2list, with_array
 from thinc.types import Floats2d, Ragged
 from torch import Tensor
 
+from .bidirectional import DIRECTIONS, Unit, forward, parameter_names
+from .cells import lstm_cell
 from .dropout import Dropout
 from .embeddings import TAKES_EMBEDDINGS, Embeddings
 from .layer_norm import LayerNorm
-from .padding import groups_of_similar_length, to_device
 from .ragged import list2ragged
-from .recurrence import Weights, lstm
-from .torch_function import apply_torch
 from .types import Precision
-
-DIRECTIONS = ("", "_reverse")
-WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-TF32_LOCK = Lock()
 
 
 def BiLSTMEncoder(
@@ -101,13 +82,12 @@ def BiLSTM(
     prediction_precision (Literal["float32", "bfloat16"]): The precision in prediction on a CPU.
     RETURNS (Model[Ragged, Ragged]): (N, nI) to (N, nO), lengths unchanged.
     """
-    names = [f"{kind}_l0{direction}" for direction in DIRECTIONS for kind in WEIGHTS]
     return Model(
         "bilstm",
         _forward,
         init=_init,
         dims={"nO": nO, "nI": nI},
-        params=dict.fromkeys(names),
+        params=dict.fromkeys(parameter_names()),
         attrs={"precision": precision, "prediction_precision": prediction_precision},
     )
 
@@ -131,119 +111,24 @@ def _init(model: Model, X: Ragged | None = None, Y: Ragged | None = None) -> Non
 def _forward(
     model: Model[Ragged, Ragged], X: Ragged | Embeddings, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
-    lengths: Any = X.lengths
-    if not sum(lengths):
-        nothing = model.ops.alloc2f(0, model.get_dim("nO"))
-        return Ragged(nothing, lengths), lambda dY: cast(Ragged, X)
-    if isinstance(X, Embeddings) or (not is_train and isinstance(model.ops, NumpyOps)):
-        return Ragged(_predict(model, X), lengths), lambda dY: dY
-    function = partial(
-        _bilstm,
-        lengths=np.asarray(model.ops.to_numpy(X.lengths), dtype="i8"),
-        dtype=getattr(torch, model.attrs["precision"]) if is_train else torch.float32,
+    precisions = {name: model.attrs[name] for name in ("precision", "prediction_precision")}
+    return forward(LSTM, model, X, is_train, **precisions)
+
+
+def _lstm(inputs: Tensor, zeros: Tensor, weights: list[Tensor], is_train: bool) -> Tensor:
+    # The function that torch.nn.LSTM calls. It takes the weights as arguments.
+    states, _, _ = torch.lstm(
+        input=inputs,
+        hx=(zeros, zeros),
+        params=weights,
+        has_biases=True,
+        num_layers=1,
+        dropout=0.0,
+        train=is_train,
+        bidirectional=False,
+        batch_first=True,
     )
-    Y, backprop_array = apply_torch(model, function, X.dataXd, is_train)
-
-    def backprop(dY: Ragged) -> Ragged:
-        return Ragged(backprop_array(dY.dataXd), dY.lengths)
-
-    return Ragged(Y, X.lengths), backprop
+    return states
 
 
-def _predict(model: Model, X: Ragged | Embeddings) -> Floats2d:
-    if isinstance(X, Ragged):
-        X = Embeddings.of_array(cast(Any, X.dataXd), cast(Any, X.lengths))
-    parameters = {name: torch.from_numpy(model.get_param(name)) for name in model.param_names}
-    dtype = getattr(torch, model.attrs["prediction_precision"])
-    states = torch.empty(len(X), model.get_dim("nO"))
-    with torch.no_grad():
-        for direction, out in zip(DIRECTIONS, states.chunk(2, dim=1)):
-            own = [parameters[f"{name}_l0{direction}"] for name in WEIGHTS]
-            lstm(X, Weights.of(X, dtype, *own), out, reverse=bool(direction))
-    return cast(Floats2d, states.numpy())
-
-
-def _bilstm(X: Tensor, *, lengths: np.ndarray, dtype: torch.dtype, **parameters: Tensor) -> Tensor:
-    """(N, nI) to (N, 2H). Each direction starts at the first or last token of a sequence, so that
-    padding comes after it and changes nothing. A packed bidirectional LSTM computes the same, but
-    takes twice the time on a CPU, where only unpacked LSTMs run in oneDNN."""
-    X = X.to(dtype)
-    weights = [_direction_weights(parameters, direction, dtype) for direction in DIRECTIONS]
-    starts = lengths.cumsum() - lengths
-    shapes: list[tuple[int, int]] = []
-    # For each group: the tokens that each direction reads, and where it puts the tokens' states.
-    rows: list[np.ndarray] = []
-    tokens: list[np.ndarray] = []
-    for group in groups_of_similar_length(lengths):
-        length, start = lengths[group, None], starts[group, None]
-        steps = np.arange(length.max())
-        real = steps < length
-        forward = start + np.minimum(steps, length - 1)
-        backward = start + np.maximum(length - 1 - steps, 0)
-        tokens.append(forward[real])
-        # The forward state is at the token's step, the backward state at its step from the end.
-        padded = np.arange(real.size).reshape(real.shape)
-        mirrored = (padded[:, :1] + np.maximum(length - 1 - steps, 0))[real]
-        shapes.append(real.shape)
-        rows += [forward.ravel(), backward.ravel(), padded[real], mirrored]
-    *on_device, order = to_device([*rows, np.concatenate(tokens).argsort()], X.device)
-    outputs: list[Tensor] = []
-    for i, shape in enumerate(shapes):
-        read, found = on_device[4 * i : 4 * i + 2], on_device[4 * i + 2 : 4 * i + 4]
-        states = [
-            _lstm(X.index_select(0, tokens).view(*shape, -1), weight).index_select(0, places)
-            for tokens, places, weight in zip(read, found, weights)
-        ]
-        outputs.append(torch.cat(states, dim=1))
-    return torch.cat(outputs).float().index_select(0, order)
-
-
-def _direction_weights(
-    parameters: dict[str, Tensor], direction: str, dtype: torch.dtype
-) -> list[Tensor]:
-    """The weights of one direction, contiguous in memory. Otherwise cuDNN would warn, and copy them
-    together at each call."""
-    weights = [parameters[f"{name}_l0{direction}"] for name in WEIGHTS]
-    flat = torch.cat([weight.flatten() for weight in weights]).to(dtype)
-    parts = flat.split([weight.numel() for weight in weights])
-    return [part.view_as(weight) for part, weight in zip(parts, weights)]
-
-
-def _lstm(inputs: Tensor, weights: list[Tensor]) -> Tensor:
-    """Run one direction over (B, T, nI) inputs; returns the states, (B * T, H)."""
-    zeros = inputs.new_zeros(1, len(inputs), weights[1].shape[1])
-    is_train = torch.is_grad_enabled()
-    with no_tf32() if inputs.is_cuda and not is_train else nullcontext():
-        # The function that torch.nn.LSTM calls. It takes the weights as arguments.
-        states, _, _ = torch.lstm(
-            input=inputs,
-            hx=(zeros, zeros),
-            params=weights,
-            has_biases=True,
-            num_layers=1,
-            dropout=0.0,
-            train=is_train,  # cuDNN has no backward pass otherwise
-            bidirectional=False,
-            batch_first=True,
-        )
-    return states.reshape(-1, states.shape[-1])
-
-
-@contextmanager
-def no_tf32() -> Iterator[None]:
-    """Make cuDNN compute LSTMs in float32 and not in TF32, its default on GPUs since Ampere, which
-    keeps only 10 bits of each factor's mantissa. The setting is global to the process, hence the
-    lock: a second thread must neither reset it too early nor mistake it for the user's."""
-    # torch 2.9 replaced the old setting with a new one, and warns about the old one.
-    settings: Any = torch.backends.cudnn
-    name: str = "allow_tf32"
-    value: bool | str = False
-    if hasattr(getattr(settings, "rnn", None), "fp32_precision"):
-        settings, name, value = settings.rnn, "fp32_precision", "ieee"
-    with TF32_LOCK:
-        before = getattr(settings, name)
-        setattr(settings, name, value)
-        try:
-            yield
-        finally:
-            setattr(settings, name, before)
+LSTM = Unit(_lstm, lstm_cell, gates=lambda weights: weights)

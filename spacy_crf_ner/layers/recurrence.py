@@ -1,6 +1,6 @@
-"""LSTMs in prediction on a CPU: the results of torch's, with fewer operations.
+"""LSTMs and GRUs in prediction on a CPU: the results of torch's, with fewer operations.
 
-torch's LSTM multiplies the input of each token by the input weights. Here, what depends on a
+torch multiplies the input of each token by the input weights. Here, what depends on a
 token's text alone is multiplied once for each distinct text.
 
 Tokens are in the order of time: the first ones of all sequences, the second ones, ..., each time
@@ -8,7 +8,7 @@ with the longest sequence first. So the sequences that go on are next to each ot
 needs padding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,7 +17,10 @@ import torch
 from torch import Tensor
 
 from .embeddings import Embeddings
-from .lstm_cell import lstm_cell
+
+# A step of sequences: of the gates, (n, 4H), the cells, (n, H), replaced by the new ones, and the
+# states, (n, H), written.
+Cell = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 
 # About how many tokens are projected at once: few enough that the result stays in the cache.
 BLOCK = 2048
@@ -33,7 +36,7 @@ SAME = 1e-6
 
 
 class Weights(NamedTuple):
-    """The weights of one direction, prepared for `lstm`.
+    """The weights of one direction, prepared for `run`.
 
     of_texts (Tensor): (columns, 4H), for the input that depends on the text alone.
     of_tokens (Tensor): (columns, 4H), for the rest of the input.
@@ -56,11 +59,11 @@ class Weights(NamedTuple):
         bias_ih: Tensor,
         bias_hh: Tensor,
     ) -> "Weights":
-        """Prepare the weights of a `torch.nn.LSTM`.
+        """Prepare the weights of a `torch.nn.LSTM`, or others of the same shapes.
 
         X (Embeddings): The input, of width nI.
         dtype (torch.dtype): The precision of the factors of all products.
-        weight_ih (Tensor): (4H, nI). The gates' order is torch's: input, forget, cell, output.
+        weight_ih (Tensor): (4H, nI), the gates in the order that the cell expects.
         weight_hh (Tensor): (4H, H).
         bias_ih (Tensor): (4H,).
         bias_hh (Tensor): (4H,).
@@ -132,11 +135,12 @@ class Order(NamedTuple):
         yield group
 
 
-def lstm(X: Embeddings, weights: Weights, out: Tensor, *, reverse: bool) -> None:
+def run(X: Embeddings, weights: Weights, cell: Cell, out: Tensor, *, reverse: bool) -> None:
     """Run one direction over the documents of a batch.
 
     X (Embeddings): The input.
     weights (Weights): The weights.
+    cell (Cell): `lstm_cell` or `gru_cell`.
     out (Tensor): (N, H), filled with the states.
     reverse (bool): Whether to read each document from its last token to its first.
     """
@@ -156,11 +160,11 @@ def lstm(X: Embeddings, weights: Weights, out: Tensor, *, reverse: bool) -> None
                 gates[begin - start : end - start], before[: end - begin], weights.recurrent
             )
             cells, before = cells[: end - begin], states[begin:end]
-            lstm_cell(arrays[0][begin - start : end - start], cells, arrays[1][begin:end])
+            cell(arrays[0][begin - start : end - start], cells, arrays[1][begin:end])
             if all_cells is not None:
                 all_cells[begin:end] = torch.from_numpy(cells)
     if all_cells is not None:
-        _continue(order, inputs, weights.recurrent, states, all_cells)
+        _continue(order, inputs, weights.recurrent, cell, states, all_cells)
     out.index_copy_(0, order.tokens, states)
 
 
@@ -190,7 +194,12 @@ def _add_product(total: Tensor, X: Tensor, weights: Tensor) -> None:
 
 
 def _continue(
-    order: Order, inputs: _Projection, recurrent: Tensor, states: Tensor, cells: Tensor
+    order: Order,
+    inputs: _Projection,
+    recurrent: Tensor,
+    cell: Cell,
+    states: Tensor,
+    cells: Tensor,
 ) -> None:
     """Correct the sequences that continue others. They were computed as if nothing came before.
 
@@ -207,7 +216,7 @@ def _continue(
     while len(changed):
         sequences = after[changed]
         places = begins[lasts[changed]] + changed
-        state, cell = states[places], cells[places]
+        state, inner = states[places], cells[places]
         unsettled = []
         step = 0
         while len(sequences):
@@ -215,15 +224,15 @@ def _continue(
             gates = inputs(order.tokens[places])
             _add_product(gates, state, recurrent)
             state = torch.empty_like(state)
-            lstm_cell(gates.numpy(), cell.numpy(), state.numpy())
+            cell(gates.numpy(), inner.numpy(), state.numpy())
             old = states[places], cells[places]
-            states[places], cells[places] = state, cell
+            states[places], cells[places] = state, inner
             if step % INTERVAL == 0 or step in ends:
-                same = _same(state, old[0]) & _same(cell, old[1])
+                same = _same(state, old[0]) & _same(inner, old[1])
                 is_last = lasts[sequences] == step
                 unsettled.append(sequences[~same & is_last])
                 goes_on = ~(same | is_last)
-                sequences, state, cell = sequences[goes_on], state[goes_on], cell[goes_on]
+                sequences, state, inner = sequences[goes_on], state[goes_on], inner[goes_on]
             step += 1
         changed = torch.cat(unsettled)
         changed = changed[after[changed] >= 0]

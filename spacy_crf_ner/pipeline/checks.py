@@ -8,7 +8,7 @@ shapes of parameters are not known: only their type is checked, and that they ar
 import gc
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, get_args
 
 import srsly
@@ -34,7 +34,15 @@ FLOATS = (torch.float16, torch.float32, torch.float64)
 RATES = ("dropout_rate", "feature_dropout", "token_dropout")
 # Settings that may be others each time a pipeline is loaded.
 CHOSEN_AT_LOADING = ("prediction_precision",)
-LEARNED = ("index", "vectors", "has_vectors", "classes", "lexicon", "has_lexicon")
+LEARNED = (
+    "characters",
+    "classes",
+    "has_lexicon",
+    "has_vectors",
+    "index",
+    "lexicon",
+    "vectors",
+)
 
 # Dimensions by name, and the lengths of attributes that are lists.
 Sizes = Mapping[str, int | None]
@@ -49,13 +57,14 @@ def _layer_norm(d: Sizes) -> Shapes:
     return {"G": (d["nI"],), "b": (d["nI"],)}
 
 
-def _bilstm(d: Sizes) -> Shapes:
+def _recurrent(n_gates: int, d: Sizes) -> Shapes:
     hidden = (d["nO"] or 0) // 2
+    rows = n_gates * hidden
     one = {
-        "weight_ih": (4 * hidden, d["nI"]),
-        "weight_hh": (4 * hidden, hidden),
-        "bias_ih": (4 * hidden,),
-        "bias_hh": (4 * hidden,),
+        "weight_ih": (rows, d["nI"]),
+        "weight_hh": (rows, hidden),
+        "bias_ih": (rows,),
+        "bias_hh": (rows,),
     }
     return {f"{name}_l0{way}": shape for way in ("", "_reverse") for name, shape in one.items()}
 
@@ -71,10 +80,12 @@ SHAPES: dict[str, Callable[[Sizes], Shapes]] = {
     "spacy_crf_ner.layers.attention": lambda d: dict.fromkeys(
         ("query", "key", "value", "output"), (d["nO"], d["nO"])
     ),
-    "spacy_crf_ner.layers.bilstm": _bilstm,
+    "spacy_crf_ner.layers.bigru": partial(_recurrent, 3),
+    "spacy_crf_ner.layers.bilstm": partial(_recurrent, 4),
     "spacy_crf_ner.layers.layer_norm": _layer_norm,
     "spacy_crf_ner.layers.lexicon": lambda d: {"W": (len(PLACES) * (d["classes"] or 0), d["nO"])},
     "spacy_crf_ner.layers.linear": _dense,
+    "spacy_crf_ner.layers.pretrained_bigru": lambda d: {"E": (d["nV"], d["nI"])},
     "spacy_crf_ner.layers.tagger": _crf,
     "spacy_crf_ner.layers.vectors": lambda d: {"E": (d["nV"], d["nO"])},
     "spacy.ml.staticvectors": lambda d: {"W": (d["nO"], d["nM"])},

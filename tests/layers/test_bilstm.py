@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose
 from thinc.api import Ragged, fix_random_seed
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
-from spacy_crf_ner.layers import bilstm
-from spacy_crf_ner.layers.bilstm import BiLSTM, BiLSTMEncoder
+from spacy_crf_ner.layers import bidirectional
+from spacy_crf_ner.layers.bilstm import LSTM, BiLSTM, BiLSTMEncoder
 from spacy_crf_ner.layers.padding import MAX_PADDING, groups_of_similar_length
 
 # One far longer than the others, so that they fall into several groups.
@@ -79,7 +79,8 @@ def test_cudnn_is_told_whether_there_will_be_a_backward_pass(is_train, monkeypat
     X = torch.zeros(sum(LENGTHS), 6, requires_grad=is_train)
     with torch.set_grad_enabled(is_train):
         # Called directly, because predictions on a CPU do without it.
-        bilstm._bilstm(X, lengths=np.array(LENGTHS), dtype=torch.float32, **parameters)
+        lengths = np.array(LENGTHS)
+        bidirectional._run_padded(X, unit=LSTM, lengths=lengths, dtype=X.dtype, **parameters)
     assert len(calls) > 2
     assert {call["train"] for call in calls} == {is_train}
     assert {call["input"].requires_grad for call in calls} == {is_train}
@@ -111,10 +112,10 @@ def test_tf32_is_off_while_predicting_and_as_it_was_afterwards():
     if hasattr(getattr(settings, "rnn", None), "fp32_precision"):
         settings, name = settings.rnn, "fp32_precision"
     before = getattr(settings, name)
-    with bilstm.no_tf32():
+    with bidirectional.no_tf32():
         assert getattr(settings, name) in (False, "ieee")
     assert getattr(settings, name) == before
-    with pytest.raises(KeyError), bilstm.no_tf32():
+    with pytest.raises(KeyError), bidirectional.no_tf32():
         raise KeyError
     assert getattr(settings, name) == before
 

@@ -1,4 +1,4 @@
-"""LSTMs in prediction on a CPU, against torch's."""
+"""LSTMs and GRUs in prediction on a CPU, against torch's."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,10 @@ import torch
 from numpy.testing import assert_allclose
 
 from spacy_crf_ner.layers import recurrence
+from spacy_crf_ner.layers.bigru import GRU
+from spacy_crf_ner.layers.cells import gru_cell, lstm_cell
 from spacy_crf_ner.layers.embeddings import Embeddings, Part
-from spacy_crf_ner.layers.lstm_cell import lstm_cell
-from spacy_crf_ner.layers.recurrence import Order, Weights, lstm
+from spacy_crf_ner.layers.recurrence import Order, Weights
 
 LENGTHS = np.array([7, 3, 0, 1, 120, 7, 2, 0, 5], dtype="i")
 
@@ -36,9 +37,9 @@ def make_embeddings(lengths, seed=0):
     return Embeddings(np.asarray(lengths), rows, parts)
 
 
-def run(X, weights, reverse=False):
+def run(X, weights, reverse=False, cell=lstm_cell):
     out = torch.full((len(X), len(weights.recurrent)), torch.nan)
-    lstm(X, weights, out, reverse=reverse)
+    recurrence.run(X, weights, cell, out, reverse=reverse)
     return out
 
 
@@ -63,6 +64,32 @@ def test_a_step_is_that_of_torch():
     lstm_cell(gates, cells, states)
     assert_allclose(cells, expected, atol=1e-6)
     assert_allclose(states, o.sigmoid() * expected.tanh(), atol=1e-6)
+
+
+def test_a_step_of_a_gru_is_that_of_torch():
+    random = np.random.RandomState(0)
+    gates = (random.normal(size=(50, 40)) * 10.0 ** random.randint(-4, 2, (50, 40))).astype("f")
+    before = random.normal(size=(50, 10)).astype("f")
+    r, z, of_input, of_states = torch.from_numpy(gates).double().chunk(4, dim=1)
+    candidate = (of_input + r.sigmoid() * of_states).tanh()
+    expected = (1 - z.sigmoid()) * candidate + z.sigmoid() * torch.from_numpy(before)
+    states = np.empty_like(before)
+    gru_cell(gates, before, states)
+    assert_allclose(states, expected, atol=1e-5)
+    assert (before == states).all()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("long", [20, 8000])
+def test_states_of_a_gru_are_those_of_torch(reverse, long, monkeypatch):
+    monkeypatch.setattr(recurrence, "LONG", long)
+    monkeypatch.setattr(recurrence, "STRETCH", 2)
+    X = make_embeddings(LENGTHS)
+    torch.manual_seed(0)
+    module = torch.nn.GRU(6, 4, batch_first=True)
+    own = GRU.gates([parameter.detach() for parameter in module.parameters()])
+    states = run(X, Weights.of(X, torch.float32, *own), reverse, gru_cell)
+    assert_allclose(states, run_torch(X, module, reverse), atol=3e-6, rtol=0)
 
 
 def test_what_is_not_finite_is_not_hidden():

