@@ -17,6 +17,7 @@ REGISTRIES = {
     "spacy_scorers": "scorers",
     "spacy_tokenizers": "tokenizers",
     "thinc_losses": "losses",
+    "spacy_misc": "misc",
     "thinc_schedules": "schedules",
 }
 
