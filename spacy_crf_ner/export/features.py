@@ -24,6 +24,8 @@ BEGIN, END = "\ufdd0", "\ufdd1"
 # The features of about this many tokens are kept.
 MAX_KNOWN = 2**16
 TYPE = "TYPE"
+# The row of characters that the pretrained network does not know.
+UNKNOWN = 0
 MASK = 2**64 - 1
 
 
@@ -42,6 +44,7 @@ class Features:
         self._letters = settings["letters"]
         self._symbols: dict[str, int] = settings["symbols"]
         self._norms = _to_dict(arrays["norms"])
+        self._characters = _to_dict(arrays["characters"]) if settings["characters"] else None
         self._vectors = [(_to_dict(arrays[each["name"]]), each) for each in settings["vectors"]]
         self._forget()
 
@@ -127,6 +130,9 @@ class Features:
         if self._vectors:
             rows = np.array([self._vector_rows(word) for word in words], dtype="i8")
             inputs["vectors"] = rows.reshape(len(words), len(self._vectors))
+        if self._characters is not None:
+            found = [self._characters.get(self._string_id(word), UNKNOWN) for word in words]
+            inputs["characters"] = np.array(found, dtype="i8")
         return {**inputs, "norms": np.array([self.norm(word) for word in words], dtype="u8")}
 
     def _vector_rows(self, word: str) -> list[int]:

@@ -7,7 +7,7 @@ from thinc.api import Model
 
 from .builder import Builder
 from .network import Network, kind_of, read_letters, read_vectors, weights_of
-from .recurrence import DIRECTIONS, Block, run_lstm
+from .recurrence import Block, run_layer
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -27,12 +27,11 @@ def build_graph(network: Network) -> "ModelProto":
     b = Builder()
     blocks = [block for each in network.embeddings for block in _embed(b, network, each)]
     for i, (lstm, norm) in enumerate(network.encoders):
-        states = [run_lstm(b, lstm, blocks, way, f"{way}_{i}_") for way in DIRECTIONS]
-        vectors = b.node("Concat", *states, axis=1)
+        blocks = [run_layer(b, lstm, blocks, str(i))]
         if norm is not None:
             scale, shift = (b.constant(weights_of(norm, name)) for name in "Gb")
-            vectors = b.node("LayerNormalization", vectors, scale, shift, epsilon=1e-8)
-        blocks = [Block(vectors, lstm.get_dim("nO"), "")]
+            normed = b.node("LayerNormalization", blocks[0].tensor, scale, shift, epsilon=1e-8)
+            blocks = [blocks[0]._replace(tensor=normed)]
     weights = (weights_of(network.output, name).T for name in "Wb")
     emissions = b.node("Gemm", blocks[0].tensor, *map(b.constant, weights))
     return b.model("crf_ner", {emissions: ("N", network.output.get_dim("nO"))})
@@ -55,6 +54,13 @@ def _embed(b: Builder, network: Network, layer: Model) -> list[Block]:
         table = np.pad(weights_of(layer, "W"), ((0, 1), (0, 0)))
         vectors = _sum_rows(b, b.constant(table), b.input("lexicon_rows", "S", "K"))
         return [Block(vectors, table.shape[1], "lexicon_sets")]
+    if kind == "pretrained_bigru":
+        table = weights_of(layer, "E")
+        vectors = b.node("Gather", b.constant(table), b.input("characters", "D"), axis=0)
+        block = Block(vectors, table.shape[1], "tokens")
+        for i, gru in enumerate(layer.layers):
+            block = run_layer(b, gru, [block], f"gru_{i}")
+        return [block]
     return _embed_letters(b, layer)
 
 

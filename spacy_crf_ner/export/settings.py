@@ -42,6 +42,7 @@ def describe(
     names = [name for name, _ in network.features]
     _check_features(names, nlp.vocab)
     letters, words = network.find("per_word"), network.find("lexicon_embed")
+    bigru = network.find("pretrained_bigru")
     # The tokenizer of Chinese has this attribute.
     is_by_character = getattr(nlp.tokenizer, "segmenter", None) == "char"
     settings = {
@@ -59,6 +60,7 @@ def describe(
         ],
         "vectors": [],
         "letters": _describe_letters(letters) if letters else None,
+        "characters": bigru is not None,
         "classes": words.attrs["classes"] if words else [],
         "symbols": {text: i for text, i in IDS.items() if text},
     }
@@ -67,6 +69,9 @@ def describe(
     arrays |= _read_crf(component, nlp.vocab)
     if words:
         arrays |= build_trie(_classes_of_words(words))
+    if bigru:
+        rows = bigru.attrs["characters"].items()
+        arrays["characters"] = _to_array({get_string_id(text): row for text, row in rows})
     vectors = network.find("vectors_embed")
     if vectors:
         settings["vectors"], maps = _read_rows(vectors)

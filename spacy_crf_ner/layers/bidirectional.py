@@ -31,13 +31,13 @@ class Unit(NamedTuple):
 
     run (Callable): Runs torch's function for it, over padded (B, T, nI) inputs, initial states
         (1, B, H) and the weights; returns the states, (B, T, H).
-    cell (Cell): A step of it in prediction on a CPU, which has four gates.
-    gates (Callable): What makes four gates of the weights, in the order that the cell expects.
+    cell (Cell): A step of it in prediction on a CPU.
+    order (Callable): Puts the gates of the weights in the order that the cell expects.
     """
 
     run: Callable[[Tensor, Tensor, list[Tensor], bool], Tensor]
     cell: Cell
-    gates: Callable[[list[Tensor]], list[Tensor]]
+    order: Callable[[list[Tensor]], list[Tensor]]
 
 
 def parameter_names() -> list[str]:
@@ -93,7 +93,7 @@ def _predict(unit: Unit, model: Model, X: Ragged | Embeddings, dtype: torch.dtyp
     states = torch.empty(len(X), model.get_dim("nO"))
     with torch.no_grad():
         for direction, out in zip(DIRECTIONS, states.chunk(2, dim=1)):
-            own = unit.gates([parameters[f"{name}_l0{direction}"] for name in WEIGHTS])
+            own = unit.order([parameters[f"{name}_l0{direction}"] for name in WEIGHTS])
             run(X, Weights.of(X, dtype, *own), unit.cell, out, reverse=bool(direction))
     return cast(Floats2d, states.numpy())
 

@@ -49,15 +49,12 @@ def _gru(inputs: Tensor, zeros: Tensor, weights: list[Tensor], is_train: bool) -
     return states
 
 
-def _four_gates(weights: list[Tensor]) -> list[Tensor]:
-    """The weights with four gates instead of three. The candidate gets the product of the reset
-    gate and what comes from the states before, so that this has to stay apart from the input."""
-    four = []
-    for of_input, of_states in (weights[:2], weights[2:]):
-        (r, z, new), (r_states, z_states, new_states) = (x.chunk(3) for x in (of_input, of_states))
-        four.append(torch.cat([r, z, new, torch.zeros_like(new)]))
-        four.append(torch.cat([r_states, z_states, torch.zeros_like(new_states), new_states]))
-    return four
+def _order(weights: list[Tensor]) -> list[Tensor]:
+    """From torch's order of gates (reset, update, new) to that of the cell. What the new gate gets
+    from the input comes first, and what it gets from the states before comes last."""
+    weight_ih, weight_hh, bias_ih, bias_hh = weights
+    size = len(bias_ih) // 3
+    return [weight_ih.roll(size, 0), weight_hh, bias_ih.roll(size, 0), bias_hh]
 
 
-GRU = Unit(_gru, gru_cell, _four_gates)
+GRU = Unit(_gru, gru_cell, _order)

@@ -131,4 +131,4 @@ def _lstm(inputs: Tensor, zeros: Tensor, weights: list[Tensor], is_train: bool) 
     return states
 
 
-LSTM = Unit(_lstm, lstm_cell, gates=lambda weights: weights)
+LSTM = Unit(_lstm, lstm_cell, order=lambda weights: weights)

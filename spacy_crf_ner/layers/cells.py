@@ -69,16 +69,16 @@ def lstm_cell(gates, cells, states):
 def gru_cell(gates, cells, states):
     """One step of n sequences (Cho et al. 2014, with the reset gate as in cuDNN), all in float32.
 
-    gates (np.ndarray): (n, 4H) reset, update, what the candidate gets from the input, and what it
-        gets from the states before.
+    gates (np.ndarray): (n, 4H) what the new gate gets from the input, reset, update, and what the
+        new gate gets from the states before.
     cells (np.ndarray): (n, H) the states before, replaced by the new ones.
     states (np.ndarray): (n, H), written.
     """
     hidden = states.shape[1]
     for i in range(len(states)):
         for j in range(hidden):
-            reset = _sigmoid(gates[i, j])
-            update = _sigmoid(gates[i, hidden + j])
-            new = _tanh(gates[i, 2 * hidden + j] + reset * gates[i, 3 * hidden + j])
+            reset = _sigmoid(gates[i, hidden + j])
+            update = _sigmoid(gates[i, 2 * hidden + j])
+            new = _tanh(gates[i, j] + reset * gates[i, 3 * hidden + j])
             cells[i, j] = new + update * (cells[i, j] - new)
             states[i, j] = cells[i, j]

@@ -24,9 +24,9 @@ class BiGRUWeights(NamedTuple):
     """The weights of a pretrained bidirectional GRU over characters.
 
     characters (dict[str, int]): The row of each character in `embeddings`.
-    embeddings (np.ndarray): (rows, nI) float32. Row 0 is for all other characters.
+    embeddings (np.ndarray): (nV, nM) float32. Row 0 is for all other characters.
     layers (list[dict[str, np.ndarray]]): For each layer, the parameters of a
-        `torch.nn.GRU(nI, H, bidirectional=True)`, by name, float32.
+        `torch.nn.GRU(width, H, bidirectional=True)`, by name, float32.
     """
 
     characters: dict[str, int]
@@ -55,7 +55,7 @@ def PretrainedBiGRU(
         _forward,
         init=_init,
         layers=[BiGRU() for _ in range(DEPTH)],
-        dims={"nO": None, "nV": None, "nI": None},
+        dims={"nO": None, "nV": None, "nM": None},
         params={"E": None},
         attrs={
             "weights": weights,
@@ -74,7 +74,7 @@ def _init(
     model.attrs["characters"] = weights.characters
     width = weights.embeddings.shape[1]
     model.set_dim("nV", len(weights.embeddings))
-    model.set_dim("nI", width)
+    model.set_dim("nM", width)
     model.set_param("E", model.ops.asarray2f(cast(Floats2d, weights.embeddings)))
     for layer, parameters in zip(model.layers, weights.layers):
         layer.set_dim("nI", width)

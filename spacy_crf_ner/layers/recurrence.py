@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from .embeddings import Embeddings
 
@@ -36,11 +37,13 @@ SAME = 1e-6
 
 
 class Weights(NamedTuple):
-    """The weights of one direction, prepared for `run`.
+    """The weights of one direction, prepared for `run`. Each step has four gates, of which an LSTM
+    computes all from the input and from the states before: G = 4. Of a GRU, the first three get
+    something from the input, and the last three from the states before: G = 3.
 
-    of_texts (Tensor): (columns, 4H), for the input that depends on the text alone.
-    of_tokens (Tensor): (columns, 4H), for the rest of the input.
-    recurrent (Tensor): (H, 4H).
+    of_texts (Tensor): (columns, GH), for the input that depends on the text alone.
+    of_tokens (Tensor): (columns, GH), for the rest of the input.
+    recurrent (Tensor): (H, GH).
     bias (Tensor): (4H,).
     """
 
@@ -63,21 +66,22 @@ class Weights(NamedTuple):
 
         X (Embeddings): The input, of width nI.
         dtype (torch.dtype): The precision of the factors of all products.
-        weight_ih (Tensor): (4H, nI), the gates in the order that the cell expects.
-        weight_hh (Tensor): (4H, H).
-        bias_ih (Tensor): (4H,).
-        bias_hh (Tensor): (4H,).
+        weight_ih (Tensor): (GH, nI), the gates in the order that the cell expects.
+        weight_hh (Tensor): (GH, H).
+        bias_ih (Tensor): (GH,).
+        bias_hh (Tensor): (GH,).
         RETURNS (Weights): The weights.
         """
         of_texts, of_tokens = (
             torch.cat([weight_ih[:, :0], *(weight_ih[:, some] for some in columns)], dim=1)
             for columns in (X.columns(of_texts=True), X.columns(of_texts=False))
         )
+        missing = 4 * weight_hh.shape[1] - len(bias_ih)
         return cls(
             of_texts.to(dtype).t(),
             of_tokens.to(dtype).t(),
             weight_hh.to(dtype).t(),
-            bias_ih + bias_hh,
+            pad(bias_ih, (0, missing)) + pad(bias_hh, (missing, 0)),
         )
 
 
@@ -157,7 +161,9 @@ def run(X: Embeddings, weights: Weights, cell: Cell, out: Tensor, *, reverse: bo
         arrays = gates.numpy(), states.numpy()
         for begin, end in steps:
             _add_product(
-                gates[begin - start : end - start], before[: end - begin], weights.recurrent
+                gates[begin - start : end - start, -weights.recurrent.shape[1] :],
+                before[: end - begin],
+                weights.recurrent,
             )
             cells, before = cells[: end - begin], states[begin:end]
             cell(arrays[0][begin - start : end - start], cells, arrays[1][begin:end])
@@ -174,7 +180,8 @@ class _Projection:
     def __init__(self, X: Embeddings, weights: Weights) -> None:
         of_texts = torch.from_numpy(X.of_texts)
         self._of_texts = weights.bias.repeat(len(of_texts), 1)
-        _add_product(self._of_texts, of_texts, weights.of_texts)
+        self._width = weights.of_texts.shape[1]
+        _add_product(self._of_texts[:, : self._width], of_texts, weights.of_texts)
         self._rows = torch.from_numpy(X.rows)
         self._of_tokens = torch.from_numpy(X.of_tokens)
         self._weights = weights.of_tokens
@@ -182,7 +189,9 @@ class _Projection:
     def __call__(self, tokens: Tensor) -> Tensor:
         """(n,) tokens to (n, 4H)."""
         gates = self._of_texts.index_select(0, self._rows[tokens])
-        _add_product(gates, self._of_tokens.index_select(0, tokens), self._weights)
+        _add_product(
+            gates[:, : self._width], self._of_tokens.index_select(0, tokens), self._weights
+        )
         return gates
 
 
@@ -222,7 +231,7 @@ def _continue(
         while len(sequences):
             places = begins[step] + sequences
             gates = inputs(order.tokens[places])
-            _add_product(gates, state, recurrent)
+            _add_product(gates[:, -recurrent.shape[1] :], state, recurrent)
             state = torch.empty_like(state)
             cell(gates.numpy(), inner.numpy(), state.numpy())
             old = states[places], cells[places]

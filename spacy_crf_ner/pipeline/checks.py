@@ -85,7 +85,7 @@ SHAPES: dict[str, Callable[[Sizes], Shapes]] = {
     "spacy_crf_ner.layers.layer_norm": _layer_norm,
     "spacy_crf_ner.layers.lexicon": lambda d: {"W": (len(PLACES) * (d["classes"] or 0), d["nO"])},
     "spacy_crf_ner.layers.linear": _dense,
-    "spacy_crf_ner.layers.pretrained_bigru": lambda d: {"E": (d["nV"], d["nI"])},
+    "spacy_crf_ner.layers.pretrained_bigru": lambda d: {"E": (d["nV"], d["nM"])},
     "spacy_crf_ner.layers.tagger": _crf,
     "spacy_crf_ner.layers.vectors": lambda d: {"E": (d["nV"], d["nO"])},
     "spacy.ml.staticvectors": lambda d: {"W": (d["nO"], d["nM"])},

@@ -2,6 +2,8 @@
 
 import numpy as np
 import spacy
+import torch
+from spacy import registry
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, fix_random_seed
@@ -9,6 +11,7 @@ from util import TRAIN
 
 from spacy_crf_ner.export.folder import export_pipeline
 from spacy_crf_ner.export.tagger import Tagger
+from spacy_crf_ner.layers.pretrained_bigru import BiGRUWeights
 from spacy_crf_ner.lexicon import set_lexicon
 
 FEATURES = """
@@ -37,6 +40,12 @@ char_width = 5
 kernel_sizes = [3, 5]
 rows = 40
 """
+BIGRU = """
+[embed.bigru]
+@architectures = "spacy_crf_ner.PretrainedBiGRU.v1"
+[embed.bigru.weights]
+@misc = "tests.bigru_weights.v1"
+"""
 ENCODER = {"@architectures": "spacy_crf_ner.BiLSTMEncoder.v1", "width": 16}
 WORDS = [
     ("北京", "ns"),
@@ -57,6 +66,21 @@ TEXTS = [
     "李雷去上海" * 40,
     "北京北京大学大学",
 ]
+
+
+@registry.misc("tests.bigru_weights.v1")
+def make_bigru_weights():
+    return lambda: BiGRUWeights(
+        {"王": 1, "京": 2, "北": 3, " ": 4, "N": 1, "😀": 2, "NOUN": 3},
+        np.random.default_rng(0).standard_normal((5, 6)).astype("f4"),
+        [_random_gru(6), _random_gru(8)],
+    )
+
+
+def _random_gru(width):
+    torch.manual_seed(width)
+    module = torch.nn.GRU(width, 4, bidirectional=True)
+    return {name: x.detach().numpy() for name, x in module.named_parameters()}
 
 
 def make_random(*embeddings, lang="zh", encoder=ENCODER, vectors=True, **config):

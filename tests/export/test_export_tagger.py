@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from exported import (
+    BIGRU,
     ENCODER,
     FEATURES,
     LETTERS,
@@ -32,6 +33,8 @@ NETWORKS = [
     pytest.param((FEATURES, VECTORS, LEXICON), {}, id="all of bilstm.cfg"),
     pytest.param((VECTORS,), {"vectors": False}, id="learned vectors"),
     pytest.param((LEXICON, VECTORS), {}, id="no features"),
+    pytest.param((FEATURES, BIGRU), {}, id="pretrained"),
+    pytest.param((BIGRU, LETTERS), {}, id="pretrained, letters"),
     pytest.param((LETTERS,), {}, id="letters"),
     pytest.param((FEATURES, LETTERS), {"encoder": {**ENCODER, "depth": 2}}, id="two layers"),
     pytest.param((LETTERS, LEXICON, FEATURES, VECTORS), {}, id="another order"),

@@ -70,7 +70,7 @@ def test_a_step_of_a_gru_is_that_of_torch():
     random = np.random.RandomState(0)
     gates = (random.normal(size=(50, 40)) * 10.0 ** random.randint(-4, 2, (50, 40))).astype("f")
     before = random.normal(size=(50, 10)).astype("f")
-    r, z, of_input, of_states = torch.from_numpy(gates).double().chunk(4, dim=1)
+    of_input, r, z, of_states = torch.from_numpy(gates).double().chunk(4, dim=1)
     candidate = (of_input + r.sigmoid() * of_states).tanh()
     expected = (1 - z.sigmoid()) * candidate + z.sigmoid() * torch.from_numpy(before)
     states = np.empty_like(before)
@@ -87,7 +87,7 @@ def test_states_of_a_gru_are_those_of_torch(reverse, long, monkeypatch):
     X = make_embeddings(LENGTHS)
     torch.manual_seed(0)
     module = torch.nn.GRU(6, 4, batch_first=True)
-    own = GRU.gates([parameter.detach() for parameter in module.parameters()])
+    own = GRU.order([parameter.detach() for parameter in module.parameters()])
     states = run(X, Weights.of(X, torch.float32, *own), reverse, gru_cell)
     assert_allclose(states, run_torch(X, module, reverse), atol=3e-6, rtol=0)
 
