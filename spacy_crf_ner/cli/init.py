@@ -62,7 +62,7 @@ def init_cli(
     # ImportError: spaCy doesn't know the language, or its tokenizer needs a package.
     except (CorpusError, ImportError, OSError, ValueError) as error:
         exit_with(error)
-    for topic, reason, _ in plan.choices:
+    for topic, reason, *_ in plan.choices:
         # Not msg.info, which would wrap commands and addresses.
         typer.echo(f"{topic + ':':<12} {reason}")
     for path in conversion.ignored:

