@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from spacy_crf_ner.project import choices
 from spacy_crf_ner.project.config import fill_config
+from spacy_crf_ner.project.request import Request
 from spacy_crf_ner.project.write import find_template
 
 spacy.registry.cli.get_all()  # adds `crf` to spaCy's commands
@@ -165,10 +166,12 @@ def test_the_pretrained_network_is_used_if_it_is_installed(work, monkeypatch, in
     assert ("pip install 'spacy-crf-ner[zh]'` and make" in output) is not installed
 
 
-def test_the_pretrained_network_is_for_chinese(work):
-    assert "nothing, because LAC" in output_of("mine", "--data", "zh.jsonl", "--lang", "bo")
-    embed = config_of(work / "mine")[1]["components"]["crf_ner"]["model"]["tok2vec"]["embed"]
-    assert set(embed["*"]) == {"characters", "vectors", "lexicon"}
+@pytest.mark.parametrize(("lang", "is_left_out"), [("zh", False), ("ja", True), ("en", False)])
+def test_the_pretrained_network_is_for_chinese(monkeypatch, lang, is_left_out):
+    monkeypatch.setattr(choices, "find_spec", lambda _: True)
+    choice = choices._choose_pretrained(Request("mine", lang))
+    assert bool(choice.removed) is is_left_out
+    assert ("LAC" in choice.reason) is (lang != "en")
 
 
 def test_vectors_are_converted_or_used_where_they_are(work):
