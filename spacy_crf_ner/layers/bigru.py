@@ -36,7 +36,7 @@ def _forward(
 def _gru(inputs: Tensor, zeros: Tensor, weights: list[Tensor], is_train: bool) -> Tensor:
     # The function that torch.nn.GRU calls. It takes the weights as arguments.
     states, _ = torch.gru(
-        input=inputs,
+        input=inputs.transpose(0, 1),
         hx=zeros,
         params=weights,
         has_biases=True,
@@ -44,9 +44,9 @@ def _gru(inputs: Tensor, zeros: Tensor, weights: list[Tensor], is_train: bool) -
         dropout=0.0,
         train=is_train,
         bidirectional=False,
-        batch_first=True,
+        batch_first=False,
     )
-    return states
+    return states.transpose(0, 1)
 
 
 def _order(weights: list[Tensor]) -> list[Tensor]:

@@ -104,8 +104,8 @@ class CudaTensor(Tensor):
     def __torch_function__(
         cls, func: Any, types: Any, args: Sequence = (), kwargs: dict | None = None
     ) -> Any:
-        if func.__name__ == "lstm":
-            _check_lstm(*args, **(kwargs or {}))
+        if func.__name__ in ("lstm", "gru"):
+            _check_recurrent(*args, **(kwargs or {}))
         return torch._C._disabled_torch_function_impl(func, types, args, kwargs or {})
 
     @classmethod
@@ -229,9 +229,9 @@ def _waits_for_size(name: str, args: Sequence, kwargs: dict[str, Any]) -> bool:
     return masked and (name == "index" or args[2].numel() != 1)
 
 
-def _check_lstm(
+def _check_recurrent(
     input: Tensor,
-    hx: tuple[Tensor, Tensor],
+    hx: Tensor | tuple[Tensor, Tensor],
     params: Sequence[Tensor],
     has_biases: bool,
     num_layers: int,
@@ -240,7 +240,7 @@ def _check_lstm(
     bidirectional: bool,
     batch_first: bool,
 ) -> None:
-    """What cuDNN minds: the arguments are those of `torch.lstm`."""
+    """What cuDNN minds: the arguments are those of `torch.lstm` and `torch.gru`."""
     needs_gradient = any(x.requires_grad for x in (input, *params))
     if torch.is_grad_enabled() and needs_gradient and not train:
         raise RuntimeError("cudnn RNN backward can only be called in training mode")

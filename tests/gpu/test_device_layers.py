@@ -15,6 +15,7 @@ from spacy_crf_ner.layers.char_cnn import CharacterCNN
 from spacy_crf_ner.layers.concatenate import Concatenate
 from spacy_crf_ner.layers.feature_embed import FeatureEmbed
 from spacy_crf_ner.layers.lexicon import LexiconEmbed
+from spacy_crf_ner.layers.pretrained_bigru import BiGRUWeights, PretrainedBiGRU
 from spacy_crf_ner.layers.tagger import CRFTagger
 from spacy_crf_ner.layers.types import Scores
 from spacy_crf_ner.layers.vectors import VectorsEmbed
@@ -33,6 +34,27 @@ def vectors():
     return VectorsEmbed(3, rows=20)
 
 
+def bigru(trainable):
+    def read_weights():
+        random = np.random.RandomState(0)
+        layers = [
+            {
+                f"{name}_l0{way}": random.normal(size=shape).astype("f")
+                for way in ("", "_reverse")
+                for name, shape in {
+                    "weight_ih": (9, width),
+                    "weight_hh": (9, 3),
+                    "bias_ih": (9,),
+                    "bias_hh": (9,),
+                }.items()
+            }
+            for width in (5, 6)
+        ]
+        return BiGRUWeights({"北": 1, "京": 2}, random.normal(size=(3, 5)).astype("f"), layers)
+
+    return PretrainedBiGRU(read_weights, trainable)
+
+
 def tagger():
     model = CRFTagger(build_Tok2Vec_model(characters(), BiLSTMEncoder(8)), nO=5)
     model.get_ref("output_layer").initialize()
@@ -45,6 +67,7 @@ EMBEDDINGS = {
     "letters": lambda: CharacterCNN(6, char_width=4, kernel_sizes=(1, 3)),
     "vectors": vectors,
     "lexicon": lambda: LexiconEmbed(4),
+    "pretrained": lambda: bigru(trainable=True),
     "side by side": lambda: Concatenate(characters(), vectors()),
     "tagger": tagger,
 }
@@ -127,6 +150,21 @@ def assert_same_on_both(make_model, make_input):
 @pytest.mark.parametrize("name", EMBEDDINGS)
 def test_embeddings_and_the_tagger(name, pretrained):
     assert_same_on_both(EMBEDDINGS[name], lambda: make_docs(SENTENCES, pretrained))
+
+
+def test_frozen_weights():
+    def run_frozen():
+        model, docs = bigru(trainable=False), make_docs(SENTENCES, pretrained=False)
+        model.initialize(X=docs)
+        output, backprop = model.begin_update(docs)
+        assert backprop(output) == []
+        assert not any(node.has_grad(name) for node, name in parameters(model))
+        return [to_numpy(x) for x in output]
+
+    with use_ops("numpy"):
+        expected = run_frozen()
+    for ours, theirs in zip(run_frozen(), expected):
+        assert_allclose(ours, theirs, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ENCODERS)
