@@ -15,9 +15,12 @@ from .ragged import unflatten
 from .shared import CHECK_LOADED
 from .tokens import TokenBatch
 
+NAME = "pretrained_bigru"
 # The row of characters that the tagger does not know.
 UNKNOWN = 0
 DEPTH = 2
+# The attribute with where the weights come from.
+SOURCE = "source"
 
 
 class BiGRUWeights(NamedTuple):
@@ -27,11 +30,14 @@ class BiGRUWeights(NamedTuple):
     embeddings (np.ndarray): (nV, nM) float32. Row 0 is for all other characters.
     layers (list[dict[str, np.ndarray]]): For each layer, the parameters of a
         `torch.nn.GRU(width, H, bidirectional=True)`, by name, float32.
+    source (dict[str, str]): Where they come from, as in the "sources" of a pipeline's meta.json:
+        name, and perhaps author, url and license.
     """
 
     characters: dict[str, int]
     embeddings: np.ndarray
     layers: list[dict[str, np.ndarray]]
+    source: dict[str, str]
 
 
 def PretrainedBiGRU(
@@ -51,7 +57,7 @@ def PretrainedBiGRU(
         of the last layer.
     """
     return Model(
-        "pretrained_bigru",
+        NAME,
         _forward,
         init=_init,
         layers=[BiGRU() for _ in range(DEPTH)],
@@ -61,6 +67,7 @@ def PretrainedBiGRU(
             "weights": weights,
             "trainable": trainable,
             "characters": {},
+            SOURCE: {},
             CHECK_LOADED: _check_loaded,
             PARTS: _parts,
         },
@@ -71,7 +78,7 @@ def _init(
     model: Model[list[Doc], list[Floats2d]], X: list[Doc] | None = None, Y: object = None
 ) -> None:
     weights: BiGRUWeights = model.attrs["weights"]()
-    model.attrs["characters"] = weights.characters
+    model.attrs.update({"characters": weights.characters, SOURCE: weights.source})
     width = weights.embeddings.shape[1]
     model.set_dim("nV", len(weights.embeddings))
     model.set_dim("nM", width)

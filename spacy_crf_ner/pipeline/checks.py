@@ -41,6 +41,7 @@ LEARNED = (
     "has_vectors",
     "index",
     "lexicon",
+    "source",
     "vectors",
 )
 

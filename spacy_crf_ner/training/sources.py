@@ -5,6 +5,10 @@ from pathlib import Path
 
 from spacy.language import Language
 
+from ..layers.pretrained_bigru import NAME as PRETRAINED
+from ..layers.pretrained_bigru import SOURCE
+from ..pipeline.component import crf_pipes
+
 HUB = "https://huggingface.co/"
 
 
@@ -13,7 +17,8 @@ def add_sources(
     vectors: str | None = None,
     encoder: str | None = None,
 ) -> Callable[[Language], Language]:
-    """Add the sources of a pipeline to its metadata, for `training.before_to_disk`.
+    """Add the sources of a pipeline to its metadata, for `training.before_to_disk`. Those of
+    pretrained weights in its layers are added as well.
 
     Sources that are already there, such as a lexicon's, stay. Only the last part of a folder's path
     is written, because the rest of it is private.
@@ -36,9 +41,15 @@ def add_sources(
         sources.append(source if is_folder else {**source, "url": HUB + name})
 
     def note(nlp: Language) -> Language:
+        new = sources + _of_layers(nlp)
         # This is called at each evaluation.
-        earlier = [source for source in nlp.meta.get("sources") or [] if source not in sources]
-        nlp.meta["sources"] = earlier + sources
+        earlier = [source for source in nlp.meta.get("sources") or [] if source not in new]
+        nlp.meta["sources"] = earlier + new
         return nlp
 
     return note
+
+
+def _of_layers(nlp: Language) -> list[dict[str, str]]:
+    layers = (layer for pipe in crf_pipes(nlp).values() for layer in pipe.model.walk())
+    return [dict(layer.attrs[SOURCE]) for layer in layers if layer.name == PRETRAINED]

@@ -74,6 +74,7 @@ def make_bigru_weights():
         {"王": 1, "京": 2, "北": 3, " ": 4, "N": 1, "😀": 2, "NOUN": 3},
         np.random.default_rng(0).standard_normal((5, 6)).astype("f4"),
         [_random_gru(6), _random_gru(8)],
+        {"name": "random"},
     )
 
 

@@ -50,7 +50,8 @@ def bigru(trainable):
             }
             for width in (5, 6)
         ]
-        return BiGRUWeights({"北": 1, "京": 2}, random.normal(size=(3, 5)).astype("f"), layers)
+        embeddings = random.normal(size=(3, 5)).astype("f")
+        return BiGRUWeights({"北": 1, "京": 2}, embeddings, layers, {"name": "random"})
 
     return PretrainedBiGRU(read_weights, trainable)
 

@@ -31,7 +31,7 @@ def read_weights():
         for module in make_modules()
     ]
     embeddings = np.random.RandomState(0).normal(size=(5, 5)).astype("f")
-    return BiGRUWeights(CHARACTERS, embeddings, layers)
+    return BiGRUWeights(CHARACTERS, embeddings, layers, {"name": "random"})
 
 
 def make_layer(**settings):
@@ -119,6 +119,7 @@ def test_it_is_saved_with_its_weights(nlp):
     docs = list(map(nlp, TEXTS))
     for found, expected in zip(loaded.predict(docs), layer.predict(docs)):
         assert (found == expected).all()
+    assert loaded.attrs["source"] == {"name": "random"}
 
 
 def test_a_row_that_is_not_there_is_refused():

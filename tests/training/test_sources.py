@@ -2,6 +2,7 @@
 
 import spacy
 
+from spacy_crf_ner.layers.pretrained_bigru import PretrainedBiGRU
 from spacy_crf_ner.training.sources import add_sources
 
 
@@ -26,6 +27,17 @@ def test_encoders_on_the_hub_are_linked():
     (source,) = nlp.meta["sources"]
     assert source["name"] == "hfl/chinese-roberta-wwm-ext (encoder)"
     assert source["url"] == "https://huggingface.co/hfl/chinese-roberta-wwm-ext"
+
+
+def test_pretrained_weights_are_noted():
+    nlp = spacy.blank("zh")
+    layer = PretrainedBiGRU(lambda: 1 / 0)
+    layer.attrs["source"] = {"name": "LAC", "license": "Apache-2.0"}
+    nlp.add_pipe("crf_ner").model.layers.append(layer)
+    note = add_sources(encoder="a/b")
+    note(note(nlp))
+    assert [source["name"] for source in nlp.meta["sources"]] == ["a/b (encoder)", "LAC"]
+    assert nlp.meta["sources"][1]["license"] == "Apache-2.0"
 
 
 def test_nothing_to_note():
