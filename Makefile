@@ -131,7 +131,7 @@ test-slow: env
 # The quick tests with the lowest and with the newest releases that pyproject.toml allows, each in a new
 # environment. The lowest are pins, so that one which cannot be installed is an error. TORCH_CPU is what
 # pip needs to install torch's CPU build, which it does first: see .github/workflows/versions.yml.
-test-lowest: PINS = sed -nE 's/^ *"([a-zA-Z_-]+)(\[[a-z]+\])?>=([0-9.]+).*/\1==\3/p' pyproject.toml
+test-lowest: PINS = sed -nE 's/^ *"([a-zA-Z0-9_-]+)(\[[a-z]+\])?>=([0-9.]+).*/\1==\3/p' pyproject.toml
 test-newest: PINS = true
 test-lowest test-newest: FOLDER = $(VENV)-$(@:test-%=%)
 test-lowest test-newest: INSTALL = $(FOLDER)/bin/python -m pip install --progress-bar on -c $(FOLDER)/pins.txt

@@ -88,12 +88,12 @@ def test_the_package_says_what_it_needs_and_comes_from(project):
 
 
 def test_the_config_has_the_default_network():
-    """And beside it what needs more than texts: vectors and a lexicon."""
+    """And beside it what needs more than texts: vectors, a lexicon and a pretrained network."""
     shipped = load_config(ROOT / "configs" / "bilstm.cfg")
     full = load_model_from_config(shipped, auto_fill=True).config.interpolate()
     config = full["components"]["crf_ner"]["model"]
     embeddings = config["tok2vec"]["embed"].pop("*")
-    assert set(embeddings) == {"characters", "vectors", "lexicon"}
+    assert set(embeddings) == {"characters", "vectors", "lexicon", "pretrained"}
     config["tok2vec"]["embed"] = embeddings["characters"]
     nlp = spacy.blank("zh")
     nlp.add_pipe("crf_ner")
