@@ -85,7 +85,7 @@ def maximize_expected_f1(
     RETURNS (tuple[float, float]): The threshold and the expected F1.
     """
     spans = list(spans)
-    threshold, f1 = 0.5, 0.0
+    threshold, f1 = LOWEST, 0.0
     # Each step improves F1, and a few are enough.
     for _ in range(20):
         chosen = [s.confidence or 0.0 for each in spans for s in choose(each, threshold, decoding)]
