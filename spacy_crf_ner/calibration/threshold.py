@@ -1,11 +1,11 @@
 """The threshold: half of the F1 that the entities above it have."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 
-from ..crf import Posterior, Potentials
+from ..crf import Posterior
 from ..pipeline.decoding import Decoding, Entity, find_entities, probable_spans, without_overlaps
 from ..tags import TagSet
 from .gold import Batch, judge
@@ -58,14 +58,11 @@ def fit_threshold(
     found: list[Found] = []
     n_expected = 0.0
     for batch in batches:
-        legal = batch.legal.map(lambda x: x / temperature)
-        spans = _find_spans(legal, tag_set, decoding)
-        found += map(Found, spans, judge(batch, spans, tag_set))
-        opens = torch.from_numpy(tag_set.opens).to(legal.emissions.device)
-        n_expected += Posterior(legal).marginals[:, opens].sum().item()
+        found += find_spans(batch, tag_set, decoding, temperature)
+        n_expected += _expect_entities(batch, tag_set, temperature)
     best, expected = maximize_expected_f1((each.spans for each in found), n_expected, decoding)
     n_gold = sum(len(gold) for batch in batches for gold in batch.gold)
-    real = _real_f1(found, n_gold, decoding, best)
+    real = real_f1(found, n_gold, decoding, best)
     mean = (n_gold * real + N_EQUAL * expected) / (n_gold + N_EQUAL)
     return Threshold(max(mean / 2, LOWEST), expected, real)
 
@@ -108,17 +105,57 @@ def choose(spans: list[Entity], threshold: float, decoding: Decoding) -> list[En
     return without_overlaps(probable, threshold) if decoding == "entities" else probable
 
 
-def _find_spans(legal: Potentials, tag_set: TagSet, decoding: Decoding) -> list[list[Entity]]:
+def find_spans(
+    batch: Batch, tag_set: TagSet, decoding: Decoding, temperature: float
+) -> list[Found]:
+    """The spans from which the decoding chooses.
+
+    batch (Batch): The documents.
+    tag_set (TagSet): The component's tags.
+    decoding (Decoding): The component's decoding.
+    temperature (float): The temperature.
+    RETURNS (list[Found]): The spans of each document.
+    """
+    legal = batch.legal.map(lambda x: x / temperature)
     if decoding == "entities":
-        return probable_spans(legal, tag_set, LOWEST)
-    return find_entities(legal, tag_set, decoding, 0.0, with_confidence=True)
+        spans = probable_spans(legal, tag_set, LOWEST)
+    else:
+        spans = find_entities(legal, tag_set, decoding, 0.0, with_confidence=True)
+    return [Found(*each) for each in zip(spans, judge(batch, spans, tag_set))]
 
 
-def _real_f1(found: Sequence[Found], n_gold: int, decoding: Decoding, threshold: float) -> float:
-    n_found = n_correct = 0
+def real_f1(found: Sequence[Found], n_gold: int, decoding: Decoding, threshold: float) -> float:
+    """The F1 at a threshold, where the annotation is known.
+
+    found (Sequence[Found]): The spans of each document.
+    n_gold (int): The number of gold entities.
+    decoding (Decoding): The decoding.
+    threshold (float): The threshold.
+    RETURNS (float): The F1, from 0 to 1.
+    """
+    known = [is_right for _, is_right in predict(found, decoding, threshold)]
+    return 2 * sum(known) / (len(known) + n_gold)
+
+
+def predict(
+    found: Iterable[Found], decoding: Decoding, threshold: float
+) -> Iterator[tuple[float, bool]]:
+    """The confidences of the entities that the component predicts, where the annotation is known.
+
+    found (Iterable[Found]): The spans of each document.
+    decoding (Decoding): The decoding.
+    threshold (float): The threshold.
+    YIELDS (tuple[float, bool]): The confidence of an entity, and whether it is correct.
+    """
     for spans, correct in found:
         is_correct = dict(zip(spans, correct))
-        chosen = [is_correct[span] for span in choose(spans, threshold, decoding)]
-        n_found += sum(each is not None for each in chosen)
-        n_correct += sum(each is True for each in chosen)
-    return 2 * n_correct / (n_found + n_gold)
+        for span in choose(spans, threshold, decoding):
+            is_right = is_correct[span]
+            if is_right is not None:
+                yield span.confidence or 0.0, is_right
+
+
+def _expect_entities(batch: Batch, tag_set: TagSet, temperature: float) -> float:
+    legal = batch.legal.map(lambda x: x / temperature)
+    opens = torch.from_numpy(tag_set.opens).to(legal.emissions.device)
+    return Posterior(legal).marginals[:, opens].sum().item()
