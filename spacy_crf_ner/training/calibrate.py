@@ -8,7 +8,7 @@ from spacy.util import logger, resolve_dot_names
 from ..calibration.calibrate import calibrate
 
 # More would take longer at each evaluation, and hardly be more accurate.
-MAX_TOKENS = 20_000
+MAX_TOKENS = 15_000
 
 
 def calibrate_on_dev(
