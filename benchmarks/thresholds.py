@@ -12,11 +12,10 @@ import numpy as np
 import spacy
 import torch
 import typer
-from scipy.optimize import minimize_scalar
 from wasabi import msg
 
 from spacy_crf_ner.calibration.gold import Batch, read_batches
-from spacy_crf_ner.calibration.temperature import TEMPERATURES, fit_temperature
+from spacy_crf_ner.calibration.temperature import fit_temperature, most_likely_temperature
 from spacy_crf_ner.calibration.threshold import (
     Found,
     find_spans,
@@ -28,7 +27,6 @@ from spacy_crf_ner.evaluation.calibration import expected_calibration_error, rel
 from spacy_crf_ner.evaluation.examples import read_examples
 from spacy_crf_ner.pipeline.component import crf_pipes
 from spacy_crf_ner.pipeline.decoding import Decoding
-from spacy_crf_ner.pipeline.loss import negative_log_likelihood
 from spacy_crf_ner.tags import TagSet
 
 THRESHOLDS = [i / 100 for i in range(5, 96)]
@@ -108,7 +106,7 @@ def compare(sample: Batch, rest: Batch, tag_set: TagSet, decoding: Decoding) -> 
     mixed = (n_seen * best + N_EQUAL * half) / (n_seen + N_EQUAL)
     found = find_spans(rest, tag_set, decoding, temperature)
     before = find_spans(rest, tag_set, decoding, 1.0)
-    likely = find_spans(rest, tag_set, decoding, most_likely_temperature(sample, tag_set))
+    likely = find_spans(rest, tag_set, decoding, most_likely_temperature([sample], tag_set))
     n_gold, threshold = count(rest), fitted.threshold
     return {
         "not fitted": real_f1(before, n_gold, decoding, 0.45),
@@ -119,7 +117,7 @@ def compare(sample: Batch, rest: Batch, tag_set: TagSet, decoding: Decoding) -> 
         "fitted": real_f1(found, n_gold, decoding, threshold),
         "ECE at 1": calibration_error(before, decoding, threshold),
         "likelihood": calibration_error(likely, decoding, threshold),
-        "log loss": calibration_error(found, decoding, threshold),
+        "fitted ECE": calibration_error(found, decoding, threshold),
         "perfect": calibration_error(found, decoding, threshold, np.random.default_rng(0)),
     }
 
@@ -131,23 +129,6 @@ def count(batch: Batch) -> int:
     RETURNS (int): The number.
     """
     return sum(map(len, batch.gold))
-
-
-def most_likely_temperature(batch: Batch, tag_set: TagSet) -> float:
-    """Find the temperature at which the gold tag sequences are most probable.
-
-    batch (Batch): The documents.
-    tag_set (TagSet): The component's tags.
-    RETURNS (float): The temperature.
-    """
-    possible = np.concatenate(batch.possible)
-
-    def loss(log_temperature: float) -> float:
-        legal = batch.legal.map(lambda x: x / np.exp(log_temperature))
-        return negative_log_likelihood(legal, possible, tag_set).sum().item()
-
-    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
-    return float(np.exp(found.x))
 
 
 def calibration_error(

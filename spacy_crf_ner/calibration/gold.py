@@ -8,10 +8,10 @@ from spacy.training import Example
 
 from ..crf import Potentials
 from ..pipeline.component import CRFEntityRecognizer
+from ..pipeline.constraints import constrain
 from ..pipeline.decoding import Entity
 from ..pipeline.gold import gold_tags
 from ..pipeline.partial import possible_tags
-from ..pipeline.probabilities import legal_potentials
 from ..tags import MISSING, Span, TagSet
 
 
@@ -47,7 +47,7 @@ def read_batches(
                 tags.append(gold)
         if not examples:
             continue
-        scores = legal_potentials(pipe, [eg.predicted for eg in examples])
+        scores = constrain(pipe.potentials([eg.predicted for eg in examples]), pipe.tag_set)
         possible = possible_tags(examples, np.concatenate(tags), pipe.tag_set)
         bounds = np.cumsum([len(gold) for gold in tags])[:-1]
         yield Batch(

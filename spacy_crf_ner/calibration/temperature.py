@@ -1,6 +1,7 @@
 """The temperature: what scores are divided by, so that probabilities match what is correct."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,15 +10,18 @@ from torch import Tensor
 
 from ..crf import Posterior, Potentials
 from ..pipeline.decoding import probable_spans
+from ..pipeline.loss import negative_log_likelihood
 from ..tags import Span, TagSet
 from .gold import Batch, judge
 
 # Less probable spans tell little about the confidences of those that are predicted.
 LOWEST = 0.05
 TEMPERATURES = 0.5, 4.0
-# A normal prior on the logarithm, with a variance of 1 / (2 * PRIOR): 3 spans are worth a few nats,
-# so that a handful of entities does not lead to an extreme temperature.
-PRIOR = 3.0
+# Normal priors on the logarithm, with a variance of 1 / (2 * weight), so that a handful of entities
+# does not lead to an extreme temperature: that of the likelihood is near 1, and the one of the log
+# loss is near that of the likelihood.
+NEAR_ONE = 3.0
+NEAR_LIKELIHOOD = 30.0
 
 
 class Layer(NamedTuple):
@@ -50,26 +54,53 @@ def fit_temperature(batches: Sequence[Batch], tag_set: TagSet) -> float:
     """Find the temperature at which the probabilities of spans have the least log loss (Guo et al.
     2017, "On calibration of modern neural networks").
 
-    The likelihood of tag sequences has its maximum elsewhere: there, the tokens of an entity count
-    for themselves, and so do the many tokens outside of entities.
+    The likelihood of tag sequences has its maximum a little elsewhere: there, all tokens count. But
+    it needs less data. So it is where the search begins, and the more spans there are, the further
+    away it may end.
 
     batches (Sequence[Batch]): Documents that the component was not trained on.
     tag_set (TagSet): The component's tags.
     RETURNS (float): The temperature; above 1 for a component that is overconfident.
     """
-    from scipy.optimize import minimize_scalar
-
     candidates = [_find_candidates(batch, tag_set) for batch in batches]
     goes_on = torch.from_numpy(tag_set.continues)
+    likely = math.log(most_likely_temperature(batches, tag_set))
 
     def loss(log_temperature: float) -> float:
-        temperature = np.exp(log_temperature)
+        temperature = math.exp(log_temperature)
         losses = (_log_loss(each, temperature, goes_on) for each in candidates)
-        return sum(losses) + PRIOR * log_temperature**2
+        return sum(losses) + NEAR_LIKELIHOOD * (log_temperature - likely) ** 2
+
+    return _minimize(loss)
+
+
+def most_likely_temperature(batches: Sequence[Batch], tag_set: TagSet) -> float:
+    """Find the temperature at which the gold tag sequences are most probable.
+
+    batches (Sequence[Batch]): Documents that the component was not trained on.
+    tag_set (TagSet): The component's tags.
+    RETURNS (float): The temperature.
+    """
+    known = [(batch.legal, np.concatenate(batch.possible)) for batch in batches]
+
+    def loss(log_temperature: float) -> float:
+        temperature = math.exp(log_temperature)
+        losses = (
+            negative_log_likelihood(legal.map(lambda x: x / temperature), possible, tag_set).sum()
+            for legal, possible in known
+        )
+        return sum(each.item() for each in losses) + NEAR_ONE * log_temperature**2
+
+    return _minimize(loss)
+
+
+def _minimize(loss: Callable[[float], float]) -> float:
+    """The temperature with the lowest loss, which is a function of its logarithm."""
+    from scipy.optimize import minimize_scalar
 
     options = {"xatol": 0.005}
     found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options=options)
-    return float(np.exp(found.x))
+    return math.exp(found.x)
 
 
 def _find_candidates(batch: Batch, tag_set: TagSet) -> Candidates:

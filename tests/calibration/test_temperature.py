@@ -8,7 +8,14 @@ from single_tokens import TAG_SET, make_batch
 from util import make_examples, make_trained
 
 from spacy_crf_ner.calibration.gold import judge, read_batches
-from spacy_crf_ner.calibration.temperature import LOWEST, PRIOR, fit_temperature, split_overlaps
+from spacy_crf_ner.calibration.temperature import (
+    LOWEST,
+    NEAR_LIKELIHOOD,
+    NEAR_ONE,
+    fit_temperature,
+    most_likely_temperature,
+    split_overlaps,
+)
 from spacy_crf_ner.pipeline.decoding import Entity
 from spacy_crf_ner.pipeline.partial import keep_annotated_labels
 
@@ -26,15 +33,23 @@ def draw(n, temperature, seed=0):
 
 def test_it_is_the_best_of_all():
     scores, is_gold = draw(300, 1.7)
-    seen = sigmoid(scores) >= LOWEST
+
+    def log_loss(temperature, which):
+        p = sigmoid(scores / temperature)[which]
+        return -np.log(np.where(is_gold[which], p, 1 - p)).sum()
+
+    def unlikelihood(temperature):
+        # Of documents with one token, all of which count.
+        return log_loss(temperature, slice(None)) + NEAR_ONE * np.log(temperature) ** 2
 
     def loss(temperature):
-        p = sigmoid(scores / temperature)[seen]
-        right = np.where(is_gold[seen], p, 1 - p)
-        return -np.log(right).sum() + PRIOR * np.log(temperature) ** 2
+        distance = np.log(temperature / likely)
+        return log_loss(temperature, sigmoid(scores) >= LOWEST) + NEAR_LIKELIHOOD * distance**2
 
-    expected = min(np.arange(0.5, 4.0, 0.005), key=loss)
     batches = [make_batch(scores[:100], is_gold[:100]), make_batch(scores[100:], is_gold[100:])]
+    likely = min(np.arange(0.5, 4.0, 0.005), key=unlikelihood)
+    assert most_likely_temperature(batches, TAG_SET) == pytest.approx(likely, rel=0.01)
+    expected = min(np.arange(0.5, 4.0, 0.005), key=loss)
     assert fit_temperature(batches, TAG_SET) == pytest.approx(expected, rel=0.01)
 
 
@@ -50,9 +65,11 @@ def test_a_few_errors_do_not_lead_to_an_extreme_one():
     assert 1 < few < 3 < many
 
 
-def test_without_probable_spans_it_is_1():
-    batch = make_batch([-9.0, -9.0], [True, False])
-    assert fit_temperature([batch], TAG_SET) == pytest.approx(1.0, abs=0.01)
+def test_without_probable_spans_it_is_the_most_likely_one():
+    batch = make_batch([-9.0] * 3, [True, False, False])
+    likely = most_likely_temperature([batch], TAG_SET)
+    assert likely > 1.1
+    assert fit_temperature([batch], TAG_SET) == pytest.approx(likely, rel=0.01)
 
 
 def test_groups_have_no_overlaps():
