@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from wasabi import msg
 
-from ..evaluation.calibration import calibrate
+from ..calibration.calibrate import calibrate
 from ..evaluation.examples import read_examples
 from .errors import exit_with
 from .gpu import GpuId, use_gpu
@@ -19,13 +19,20 @@ def calibrate_cli(
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for the new pipeline")],
     gpu_id: GpuId = -1,
 ) -> None:
-    """Fit the temperature of a crf_ner on a labelled corpus that it was not trained on. The
-    temperature changes the confidences, and so which entities pass a threshold."""
+    """Fit the temperature and the threshold of a crf_ner to a labelled corpus that it was not
+    trained on, as training does with dev."""
     use_gpu(gpu_id)
     nlp = load_recognizer(model)
     try:
-        for name, temperature in calibrate(nlp, read_examples(nlp, data)).items():
-            msg.info(f"{name}: temperature {temperature:.3f}")
+        for name, fitted in calibrate(nlp, read_examples(nlp, data)).items():
+            if fitted is None:
+                msg.warn(f"{name}: stays as it was, because {data} has no entities for it.")
+                continue
+            threshold = "none" if fitted.threshold is None else f"{fitted.threshold:.3f}"
+            msg.info(
+                f"{name}: temperature {fitted.temperature:.3f}, threshold {threshold}, expected F1 "
+                f"{fitted.expected_f1:.4f}, F1 {fitted.f1:.4f}"
+            )
         nlp.to_disk(output)
     except (OSError, ValueError) as error:
         exit_with(error)

@@ -12,6 +12,8 @@ from typing import Any
 from spacy.language import Language
 from spacy.training import Example
 
+from ..calibration.calibrate import set_calibration
+from ..pipeline.component import crf_pipes
 from .checkpoint import Checkpoint, ResumeError, settings_of, write_checkpoint
 from .state import State, random_state, set_random_state
 
@@ -114,6 +116,10 @@ class Progress:
             "words": info["words"],
             "scores": [score for score, _ in info["checkpoints"]],
             "performance": self._nlp.meta["performance"],
+            "calibration": {
+                name: (pipe.temperature, pipe.threshold)
+                for name, pipe in crf_pipes(self._nlp).items()
+            },
             "random": random_state(),
             **self._state.numbers(),
         }
@@ -133,4 +139,6 @@ class Progress:
                 "with, or train from the start, without --resume."
             ) from error
         self._nlp.meta["performance"] = checkpoint.state["performance"]
+        for name, fitted in checkpoint.state["calibration"].items():
+            set_calibration(self._nlp, name, *fitted)
         set_random_state(checkpoint.state["random"])

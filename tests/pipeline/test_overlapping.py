@@ -13,8 +13,8 @@ from thinc.api import Config, fix_random_seed
 from typer.testing import CliRunner
 from util import ents_of, make_nlp, small
 
+from spacy_crf_ner.calibration.calibrate import calibrate
 from spacy_crf_ner.distillation.student import distilled_corpus, prepare_student
-from spacy_crf_ner.evaluation.calibration import calibrate
 from spacy_crf_ner.evaluation.evaluate import evaluate
 from spacy_crf_ner.pipeline.decoding import Entity
 from spacy_crf_ner.pipeline.gold import gold_tags
@@ -370,12 +370,12 @@ def test_serialization(trained, tmp_path):
 def test_calibration(trained):
     wrong = [(text, [(*span[:2], "PER") for span in spans]) for text, spans in NESTED[:3]]
     before = [spans_of(doc) for doc in trained.pipe(TEXTS)]
-    temperatures = calibrate(trained, [*make_nested(trained), *make_nested(trained, train=wrong)])
-    assert set(temperatures) == {"outer", "inner"}
-    assert temperatures["inner"] > 2
+    fitted = calibrate(trained, [*make_nested(trained), *make_nested(trained, train=wrong)])
+    assert set(fitted) == {"outer", "inner"}
+    assert fitted["inner"].temperature > 2
+    assert fitted["inner"].threshold is None
     assert [spans_of(doc) for doc in trained.pipe(TEXTS)] == before
-    with pytest.raises(ValueError, match="no annotation to fit"):
-        calibrate(trained, make_nested(trained, "other"))
+    assert calibrate(trained, make_nested(trained, "other")) == {"outer": None, "inner": None}
 
 
 # On the command line

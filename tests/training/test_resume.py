@@ -19,6 +19,7 @@ from util import make_examples, make_nlp
 
 from spacy_crf_ner.cli import app
 from spacy_crf_ner.training import train as train_module
+from spacy_crf_ner.training.calibrate import calibrate_on_dev
 from spacy_crf_ner.training.checkpoint import (
     NAME,
     Checkpoint,
@@ -42,7 +43,7 @@ def embedded():
         "rows": 15,
         "token_dropout": 0.2,
     }
-    nlp = make_nlp(adversarial_epsilon=0.5)
+    nlp = make_nlp(adversarial_epsilon=0.5, decoding="entities", threshold=0.45)
     model = nlp.config["components"]["crf_ner"]["model"]
     model["tok2vec"]["embed"] = {
         "@layers": "concatenate.v1",
@@ -83,6 +84,9 @@ def make_config(folder, name="embedded"):
     config["training"]["batcher"] = {"@batchers": "spacy.batch_by_sequence.v1", "size": 3}
     registry.loggers("test_resume.json_lines.v1", func=json_lines_logger)
     config["training"]["logger"] = {"@loggers": "test_resume.json_lines.v1"}
+    # What is fitted at one evaluation decides on the scores of the next one.
+    registry.callbacks("test_resume.calibrate.v1", func=calibrate_on_dev)
+    config["training"]["before_to_disk"] = {"@callbacks": "test_resume.calibrate.v1"}
     config["training"]["optimizer"]["use_averages"] = True
     config["training"]["optimizer"]["learn_rate"] = {
         "@schedules": "warmup_linear.v1",
