@@ -109,11 +109,10 @@ $(PRETRAINED): env $(if $(filter-out -1,$(GPU)),doctor) $$(CORPORA)/$$(CORPUS) $
 		--paths.vectors $(or $(VECTORS_FOLDER),null) --nlp.lang $(LANGUAGE) \
 		--training.max_steps $(STEPS) --system.seed $(SEED) --system.precision $(PRECISION) \
 		--gpu-id $(GPU) $(if $(filter %_sm,$@),$(SMALL))
-	$(BIN)/python -m spacy crf calibrate training/$@/model-best corpus/$(CORPUS)/dev.spacy training/$@/calibrated
-	$(BIN)/python -m spacy crf card training/$@/calibrated corpus/$(CORPUS)/test.spacy \
+	$(BIN)/python -m spacy crf card training/$@/model-best corpus/$(CORPUS)/test.spacy \
 		--about assets/models/$(CORPUS).md --name $(@:$(LANGUAGE)_%=%) --version $(VERSION)
 	mkdir -p packages
-	$(BIN)/python -m spacy package training/$@/calibrated packages --build wheel --force
+	$(BIN)/python -m spacy package training/$@/model-best packages --build wheel --force
 
 # Checks whether the GPU can be used, and says what to do if not.
 doctor: $(INSTALLED_GPU)

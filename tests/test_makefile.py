@@ -101,7 +101,7 @@ def test_a_release_of_one_pipeline(tmp_path):
         card.split()
     )
     assert "--name crf_ner_conll_sm --version 1.2.3" in card
-    assert "training/en_crf_ner_conll_sm/calibrated packages" in package
+    assert "training/en_crf_ner_conll_sm/model-best packages" in package
 
 
 def test_a_pipeline_that_is_not_known_is_an_error():

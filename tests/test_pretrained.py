@@ -108,7 +108,7 @@ def test_the_wheel_requires_this_package_and_spacy(metadata):
 
 @pytest.mark.slow
 def test_the_wheel_has_the_card(metadata, project):
-    card = (project / "training" / NAME / "calibrated" / "README.md").read_text(encoding="utf8")
+    card = (project / "training" / NAME / "model-best" / "README.md").read_text(encoding="utf8")
     assert card.startswith(f"# {NAME}\n")
     assert "| training steps at most | 2 |" in card
     assert metadata.get_payload().strip() == card.strip()

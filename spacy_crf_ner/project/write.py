@@ -69,7 +69,6 @@ nlp = spacy.load("{package}")
 
 ```bash
 python -m spacy debug data configs/{config}.cfg
-python -m spacy find-threshold {model} {dev} crf_ner threshold ents_f
 python -m spacy benchmark speed {model} {dev}
 ```
 """
