@@ -69,7 +69,7 @@ def test_a_release_has_six_pipelines(tmp_path):
     for name in ("cluener", "chisiec", "conll2003"):
         (tmp_path / name).mkdir()
     commands = release(f"CORPORA={tmp_path}")
-    steps = ("crf convert", "train", "crf calibrate", "crf card", "mkdir -p packages", "package")
+    steps = ("crf convert", "train", "crf card", "mkdir -p packages", "package")
     assert len(commands) == 6 * len(steps)
     for i, command in enumerate(commands):
         assert re.search(rf"\b{steps[i % len(steps)]}\b", command)
@@ -91,12 +91,11 @@ def test_a_release_has_six_pipelines(tmp_path):
 
 def test_a_release_of_one_pipeline(tmp_path):
     (tmp_path / "conll2003").mkdir()
-    _, train, calibrate, card, _, package = release(
+    _, train, card, _, package = release(
         f"CORPORA={tmp_path}", "MODELS=en_crf_ner_conll_sm", "STEPS=2", "SEED=3", "VERSION=1.2.3"
     )
     for part in ("--nlp.lang en", "--training.max_steps 2", "--system.seed 3"):
         assert part in train
-    assert "model-best corpus/conll2003/dev.spacy training/en_crf_ner_conll_sm/calib" in calibrate
     assert "corpus/conll2003/test.spacy --about assets/models/conll2003.md" in " ".join(
         card.split()
     )
