@@ -10,6 +10,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, stdev
+from time import process_time
 from typing import Annotated, Any, NamedTuple
 
 import srsly
@@ -34,7 +35,9 @@ ALL = "all"
 F, MACRO_F = "ents_f", "ents_macro_f"
 # Files in the folder of each training: its config, and its scores once it is finished.
 CONFIG, FINISHED = "config.cfg", "scores.json"
-HEADER = ("variant", "F1", "macro F1", f"F1 minus {ALL}")
+# The time that the processor spent on a training. That of a clock depends on what else runs.
+MINUTES = "cpu_minutes"
+HEADER = ("variant", "F1", "macro F1", f"F1 minus {ALL}", "CPU minutes")
 
 Scores = dict[str, float]
 Results = dict[str, list[Scores]]
@@ -73,7 +76,7 @@ def main(
         f"{torch.get_num_threads()} threads, Python {platform.python_version()}, {packages}, "
         f"{date.today()}"
     )
-    msg.table(rows, header=HEADER, aligns=tuple("lrrr"), divider=True)
+    msg.table(rows, header=HEADER, aligns=tuple("lrrrr"), divider=True)
     msg.info(summary)
     write_table(output / "ablation.md", HEADER, rows, summary)
     try:
@@ -216,7 +219,8 @@ def run_ablation(
     output (Path): The folder for the pipelines, with a folder for each name and seed.
     seeds (int): The number of seeds, which start at 0.
     report (Callable[[str], None]): Called with a line about each training before it starts.
-    RETURNS (Results): For each name and seed, the scores of the best step on dev.
+    RETURNS (Results): For each name and seed, the scores of the best step on dev, and the minutes
+        of CPU time that the training took.
     """
     results: Results = {name: [] for name in configs}
     # Seed by seed, so that the results after an interruption compare all variants.
@@ -234,7 +238,8 @@ def run_ablation(
 
 
 def ablation_rows(results: Results) -> list[tuple[str, ...]]:
-    """Make a table of the scores: means and standard deviations over the seeds, in points.
+    """Make a table of the scores, means and standard deviations over the seeds, in points; and of
+    the time.
 
     results (Results): The results of `run_ablation`.
     RETURNS (list[tuple[str, ...]]): The rows below HEADER.
@@ -243,7 +248,8 @@ def ablation_rows(results: Results) -> list[tuple[str, ...]]:
     for name, scores in results.items():
         cells = [_show(*_mean_and_sd([score[key] for score in scores])) for key in (F, MACRO_F)]
         difference = "" if name == ALL else _show(*_difference(results, name), sign="+")
-        rows.append((name, *cells, difference))
+        minutes = mean(score[MINUTES] for score in scores)
+        rows.append((name, *cells, difference, f"{minutes:.1f}"))
     return rows
 
 
@@ -275,10 +281,12 @@ def _train(config: Config, folder: Path) -> Scores:
     (folder / FINISHED).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     config.to_disk(folder / CONFIG, interpolate=False)
+    start = process_time()
     train(folder / CONFIG, folder)
+    minutes = round((process_time() - start) / 60, 3)
     performance = srsly.read_json(folder / "model-best" / "meta.json")["performance"]
     # None without any entity. spaCy also takes that as 0.
-    scores = {key: performance[key] or 0.0 for key in (F, MACRO_F)}
+    scores = {key: performance[key] or 0.0 for key in (F, MACRO_F)} | {MINUTES: minutes}
     with replacing(folder / FINISHED) as path:
         srsly.write_json(path, scores)
     return scores

@@ -166,8 +166,10 @@ def test_finished_trainings_are_kept(tmp_path, trained):
     results, reports = run(change(["model.width"]), tmp_path)
     assert trained == ["all/0", "no-x/0", "all/1", "no-x/1"]
     assert reports[3] == "4 of 4: No X!, seed 1"
-    scores = [{"ents_f": f, "ents_macro_f": 0.0} for f in (0.0, 0.1)]
-    assert results == {ALL: scores, "No X!": scores}
+    for of_name in results.values():
+        assert [each["ents_f"] for each in of_name] == [0.0, 0.1]
+        assert [each["ents_macro_f"] for each in of_name] == [0.0, 0.0]
+        assert all(0 <= each["cpu_minutes"] < 1 for each in of_name)
     again, reports = run(change(["model.width"]), tmp_path)
     assert again == results
     assert reports[3] == "4 of 4: No X!, seed 1 (finished earlier)"
@@ -197,29 +199,29 @@ def test_a_new_config_is_not_credited_with_old_scores(tmp_path, trained, monkeyp
     assert trained == ["no-x/0"]
 
 
-def scores(*pairs):
-    return [{"ents_f": f, "ents_macro_f": macro} for f, macro in pairs]
+def scores(*pairs, minutes=1.0):
+    return [{"ents_f": f, "ents_macro_f": macro, "cpu_minutes": minutes} for f, macro in pairs]
 
 
 def test_means_and_standard_deviations():
     results = {
         ALL: scores((0.70, 0.5), (0.72, 0.5), (0.74, 0.5)),
-        "less": scores((0.68, 0.1), (0.73, 0.2), (0.72, 0.6)),
+        "less": scores((0.68, 0.1), (0.73, 0.2), (0.72, 0.6), minutes=0.75),
         "more": scores((0.71, 0.5), (0.73, 0.5), (0.75, 0.5)),
     }
     # less: f deviates by -3, 2, 1 and so sqrt(14 / 2); its differences are -2, 1, -2.
     assert ablation_rows(results) == [
-        (ALL, "72.00 ± 2.00", "50.00 ± 0.00", ""),
-        ("less", "71.00 ± 2.65", "30.00 ± 26.46", "-1.00 ± 1.73"),
-        ("more", "73.00 ± 2.00", "50.00 ± 0.00", "+1.00 ± 0.00"),
+        (ALL, "72.00 ± 2.00", "50.00 ± 0.00", "", "1.0"),
+        ("less", "71.00 ± 2.65", "30.00 ± 26.46", "-1.00 ± 1.73", "0.8"),
+        ("more", "73.00 ± 2.00", "50.00 ± 0.00", "+1.00 ± 0.00", "1.0"),
     ]
 
 
 def test_a_single_seed_has_no_standard_deviation(tmp_path):
     results = {ALL: scores((0.7, 0.5)), "less": scores((0.68, 0.4))}
     assert ablation_rows(results) == [
-        (ALL, "70.00", "50.00", ""),
-        ("less", "68.00", "40.00", "-2.00"),
+        (ALL, "70.00", "50.00", "", "1.0"),
+        ("less", "68.00", "40.00", "-2.00", "1.0"),
     ]
     plot_ablation(results, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
