@@ -1,9 +1,11 @@
 """The factory `crf_ner`, and what its settings mean."""
 
 from collections.abc import Callable
+from importlib.metadata import version
 
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import get_minor_version_range, split_requirement
 from thinc.api import Config, Model
 
 from ..layers.types import Scores
@@ -11,6 +13,7 @@ from ..tags import Scheme
 from .component import CRFEntityRecognizer
 from .decoding import Decoding
 
+PACKAGE = "spacy-crf-ner"
 DEFAULT_MODEL = Config().from_str(
     """
 [model]
@@ -117,6 +120,7 @@ def make_crf_ner(
     extras (float | None): The setting of version 0.1 that `adversarial_epsilon` replaced. Pipelines
         that it saved still have it.
     """
+    _require_this_package(nlp)
     return CRFEntityRecognizer(
         nlp.vocab,
         model,
@@ -132,3 +136,12 @@ def make_crf_ner(
         extension=extension,
         scorer=scorer,
     )
+
+
+def _require_this_package(nlp: Language) -> None:
+    """Note in the pipeline's metadata that packages of it require this package. `spacy package`
+    finds out by itself only for packages that setuptools built."""
+    listed = nlp.meta.get("requirements") or []
+    if not any(split_requirement(each)[0] == PACKAGE for each in listed):
+        required = f"{PACKAGE}{get_minor_version_range(version(PACKAGE))}"
+        nlp.meta["requirements"] = [*listed, required]

@@ -2,11 +2,13 @@
 
 import logging
 import pickle
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 import spacy
 from numpy.testing import assert_allclose
+from packaging.requirements import Requirement
 from spacy import displacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
@@ -41,6 +43,19 @@ def assert_as_trained(nlp):
 
 
 # Training
+
+
+def test_packages_of_the_pipeline_require_this_one(tmp_path):
+    nlp = spacy.blank("zh")
+    nlp.meta["requirements"] = ["jieba>=0.42"]
+    nlp.add_pipe("crf_ner")
+    nlp.add_pipe("crf_ner", name="other")
+    nlp.to_disk(tmp_path)
+    listed = spacy.util.load_meta(tmp_path / "meta.json")["requirements"]
+    assert listed[0] == "jieba>=0.42"
+    (own,) = map(Requirement, listed[1:])
+    assert own.name == "spacy-crf-ner"
+    assert own.specifier.contains(version("spacy-crf-ner"), prereleases=True)
 
 
 def test_uninitialized_raises_e109():
