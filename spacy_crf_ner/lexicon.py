@@ -61,6 +61,49 @@ def find_lexicon(vocab: Vocab) -> dict[str, str] | None:
     return vocab.lookups.get_table(TABLE)[WORDS] if TABLE in vocab.lookups else None
 
 
+class Words(NamedTuple):
+    """Words found in a text.
+
+    word (np.ndarray): Each one's index among the words that are looked for.
+    first (np.ndarray): Its first token.
+    last (np.ndarray): Its last token.
+    """
+
+    word: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+
+class WordFinder:
+    """Finds all of some words that begin and end at token boundaries, including overlapping ones,
+    with the automaton of Aho and Corasick (1975)."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        """Build the automaton.
+
+        words (Iterable[str]): The words, none of which contains SEPARATOR.
+        """
+        # The library's automaton that is fastest to build: it takes a second for jieba's words.
+        self._automaton = AhoCorasick(
+            words, implementation=Implementation.ContiguousNFA, store_patterns=False
+        )
+
+    def __call__(self, text: str, starts: np.ndarray, ends: np.ndarray) -> Words:
+        """Find words.
+
+        text (str): The text; several documents may be joined by SEPARATOR.
+        starts (np.ndarray): The character where each token starts, ascending.
+        ends (np.ndarray): The character where each token ends, exclusive.
+        RETURNS (Words): The words found.
+        """
+        found = self._automaton.find_matches_as_indexes(text, overlapping=True)
+        words, begins, stops = np.array(found, dtype="i8").reshape(-1, 3).T
+        first, last = (np.full(len(text) + 1, -1) for _ in range(2))
+        first[starts] = last[ends] = np.arange(len(starts))
+        fits = (first[begins] >= 0) & (last[stops] >= 0)
+        return Words(words[fits], first[begins[fits]], last[stops[fits]])
+
+
 class Matches(NamedTuple):
     """Words found in a text. A word of several classes is listed once for each class.
 
@@ -75,8 +118,7 @@ class Matches(NamedTuple):
 
 
 class Matcher:
-    """Finds all words of a lexicon that begin and end at token boundaries, including overlapping
-    words, with the automaton of Aho and Corasick (1975)."""
+    """Finds all words of a lexicon and their classes."""
 
     def __init__(self, texts: dict[str, str]) -> None:
         """Make a matcher.
@@ -88,29 +130,21 @@ class Matcher:
         for label, text in enumerate(texts.values()):
             for word in text.split(SEPARATOR):
                 labels.setdefault(word, []).append(label)
-        # The library's automaton that is fastest to build: it takes a second for jieba's words.
-        self._automaton = AhoCorasick(
-            labels, implementation=Implementation.ContiguousNFA, store_patterns=False
-        )
+        self._find = WordFinder(labels)
         # The classes of all words, concatenated, and the index where each word's classes begin.
         self._labels = np.array(list(chain.from_iterable(labels.values())), dtype="i8")
         self._n_labels = np.array(list(map(len, labels.values())), dtype="i8")
         self._first_label = self._n_labels.cumsum() - self._n_labels
 
     def __call__(self, text: str, starts: np.ndarray, ends: np.ndarray) -> Matches:
-        """Find words.
+        """Find words, as `WordFinder` does.
 
         text (str): The text; several documents may be joined by SEPARATOR.
         starts (np.ndarray): The character where each token starts, ascending.
         ends (np.ndarray): The character where each token ends, exclusive.
         RETURNS (Matches): The words found.
         """
-        found = self._automaton.find_matches_as_indexes(text, overlapping=True)
-        words, begins, stops = np.array(found, dtype="i8").reshape(-1, 3).T
-        first, last = (np.full(len(text) + 1, -1) for _ in range(2))
-        first[starts] = last[ends] = np.arange(len(starts))
-        fits = (first[begins] >= 0) & (last[stops] >= 0)
-        words, first, last = words[fits], first[begins[fits]], last[stops[fits]]
+        words, first, last = self._find(text, starts, ends)
         counts = self._n_labels[words]
         labels = self._labels[np.repeat(self._first_label[words], counts) + _count_up(counts)]
         return Matches(np.repeat(first, counts), np.repeat(last, counts), labels)

