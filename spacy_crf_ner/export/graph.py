@@ -6,6 +6,7 @@ import numpy as np
 from thinc.api import Model
 
 from .builder import Builder
+from .dictionary import N_BAGS
 from .network import Network, kind_of, read_letters, read_vectors, weights_of
 from .recurrence import Block, run_layer
 
@@ -54,6 +55,8 @@ def _embed(b: Builder, network: Network, layer: Model) -> list[Block]:
         table = np.pad(weights_of(layer, "W"), ((0, 1), (0, 0)))
         vectors = _sum_rows(b, b.constant(table), b.input("lexicon_rows", "S", "K"))
         return [Block(vectors, table.shape[1], "lexicon_sets")]
+    if kind == "soft_lexicon":
+        return [_embed_words(b, layer)]
     if kind == "pretrained_bigru":
         table = weights_of(layer, "E")
         vectors = b.node("Gather", b.constant(table), b.input("characters", "D"), axis=0)
@@ -62,6 +65,27 @@ def _embed(b: Builder, network: Network, layer: Model) -> list[Block]:
             block = run_layer(b, gru, [block], f"gru_{i}")
         return [block]
     return _embed_letters(b, layer)
+
+
+def _embed_words(b: Builder, layer: Model) -> Block:
+    """The means of the vectors of words at each place, and a linear layer."""
+    found, width = layer.attrs["word_vectors"], layer.get_dim("nO")
+    if not found.width:
+        # Zeros for each distinct token.
+        last = b.node("ReduceMax", b.input("tokens", "N"), keepdims=1)
+        n_tokens = b.node("Add", last, b.constant([1]))
+        shape = b.node("Concat", n_tokens, b.constant([width]), axis=0)
+        return Block(b.node("ConstantOfShape", shape), width, "tokens")
+    # The vector after the last one is for places of which a set has less words than others.
+    table = np.pad(found.table.numpy(), ((0, 1), (0, 0)))
+    sums = _sum_rows(b, b.constant(table), b.input("word_rows", "S", "K"))
+    means = b.node("Mul", sums, b.input("word_weights", "S", 1, dtype="float32"))
+    sets = b.node("Gather", means, b.input("word_sets", "N", N_BAGS), axis=0)
+    flat = b.node("Reshape", sets, b.constant([-1, N_BAGS * found.width]))
+    vectors = b.node(
+        "Gemm", flat, b.constant(weights_of(layer, "W").T), b.constant(weights_of(layer, "b"))
+    )
+    return Block(vectors, width, "")
 
 
 def _embed_feature(b: Builder, i: int, name: str, layer: Model) -> Block:

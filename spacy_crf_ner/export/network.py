@@ -9,7 +9,14 @@ from thinc.api import Model, to_numpy
 
 # These only hand on what they get, in prediction.
 GLUE = ("list2ragged", "ragged2list", "dropout", "ints-getitem")
-EMBEDDINGS = ("token_features", "vectors_embed", "lexicon_embed", "per_word", "pretrained_bigru")
+EMBEDDINGS = (
+    "token_features",
+    "vectors_embed",
+    "lexicon_embed",
+    "soft_lexicon",
+    "per_word",
+    "pretrained_bigru",
+)
 
 
 @dataclass
@@ -96,7 +103,8 @@ def _cannot_export(layer: Model) -> ValueError:
     return ValueError(
         f"The layer '{layer.name:.80}' cannot be exported. What can be are networks like those of "
         "configs/bilstm.cfg and configs/bilstm_words.cfg: FeatureEmbed, VectorsEmbed, "
-        "LexiconEmbed, CharacterCNN and PretrainedBiGRU, each at most once, and BiLSTMEncoder."
+        "LexiconEmbed, SoftLexicon, CharacterCNN and PretrainedBiGRU, each at most once, and "
+        "BiLSTMEncoder."
     )
 
 

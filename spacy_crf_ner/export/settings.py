@@ -42,7 +42,7 @@ def describe(
     names = [name for name, _ in network.features]
     _check_features(names, nlp.vocab)
     letters, words = network.find("per_word"), network.find("lexicon_embed")
-    bigru = network.find("pretrained_bigru")
+    bigru, soft = network.find("pretrained_bigru"), network.find("soft_lexicon")
     # The tokenizer of Chinese has this attribute.
     is_by_character = getattr(nlp.tokenizer, "segmenter", None) == "char"
     settings = {
@@ -62,13 +62,17 @@ def describe(
         "letters": _describe_letters(letters) if letters else None,
         "characters": bigru is not None,
         "classes": words.attrs["classes"] if words else [],
+        "words": len(soft.attrs["word_vectors"].words) if soft else 0,
         "symbols": {text: i for text, i in IDS.items() if text},
     }
     has_norms = any(map(OF_NORM.fullmatch, names))
     arrays = {"norms": _to_array(_read_norms(nlp.vocab) if has_norms else {})}
     arrays |= _read_crf(component, nlp.vocab)
     if words:
-        arrays |= build_trie(_classes_of_words(words))
+        arrays |= build_trie("trie", _classes_of_words(words))
+    if settings["words"] and soft:
+        numbers = {word: [i] for i, word in enumerate(soft.attrs["word_vectors"].words)}
+        arrays |= build_trie("words", numbers)
     if bigru:
         rows = bigru.attrs["characters"].items()
         arrays["characters"] = _to_array({get_string_id(text): row for text, row in rows})

@@ -19,11 +19,11 @@ import numpy as np
 
 if __package__:
     from .decoding import Decoder, Entity, Layout
-    from .dictionary import SEPARATOR, Dictionary, count_up
+    from .dictionary import SEPARATOR, Dictionary, SoftWords, Trie, count_up
     from .features import Features
 else:  # in the exported folder
     from decoding import Decoder, Entity, Layout  # type: ignore[no-redef, import-not-found]
-    from dictionary import SEPARATOR, Dictionary, count_up  # type: ignore[no-redef, import-not-found]
+    from dictionary import SEPARATOR, Dictionary, SoftWords, Trie, count_up  # type: ignore[no-redef, import-not-found]
     from features import Features  # type: ignore[no-redef, import-not-found]
 
 # Of the files of a folder. A tagger reads no other.
@@ -88,8 +88,11 @@ class Tagger:
         self.has_tokenizer: bool = settings["tokens"] == CHARACTERS
         self._temperature = np.float32(settings["temperature"])
         self._features = Features(settings, arrays)
-        n_classes = len(settings["classes"])
-        self._dictionary = Dictionary(arrays, n_classes) if n_classes else None
+        self._lookups: list[Dictionary | SoftWords] = []
+        if settings["classes"]:
+            self._lookups.append(Dictionary(Trie("trie", arrays), len(settings["classes"])))
+        if settings["words"]:
+            self._lookups.append(SoftWords(Trie("words", arrays), settings["words"]))
         self._decoder = Decoder(settings, arrays)
 
     def __call__(self, texts: Sequence[str]) -> list[list[Entity]]:
@@ -139,12 +142,13 @@ class Tagger:
         words = list(chain.from_iterable(text.words for text in texts))
         lengths = np.array([len(text.words) for text in texts])
         inputs = self._features(words, lengths) | _arrange(lengths)
-        if self._dictionary:
+        if self._lookups:
             sizes = np.array([len(text.text) + len(SEPARATOR) for text in texts])
             starts = np.array(list(chain.from_iterable(text.starts for text in texts)))
             starts += np.repeat(sizes.cumsum() - sizes, lengths)
             ends = starts + np.array([len(word) for word in words])
-            inputs |= self._dictionary([text.text for text in texts], starts, ends)
+            for look_up in self._lookups:
+                inputs |= look_up([text.text for text in texts], starts, ends)
         (emissions,) = self._session.run(None, {name: inputs[name] for name in self._inputs})
         is_space = np.array([word.isspace() for word in words])
         return self._decoder(emissions / self._temperature, is_space, Layout(lengths))

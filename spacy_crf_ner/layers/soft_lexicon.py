@@ -70,7 +70,7 @@ class WordVectors(Shared):
     @property
     def width(self) -> int:
         """The width of the vectors; 0 without any."""
-        return self._table.shape[1]
+        return self._table.shape[1] if self.words else 0
 
     @cached_property
     def table(self) -> Tensor:

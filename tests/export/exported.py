@@ -12,6 +12,7 @@ from util import TRAIN
 from spacy_crf_ner.export.folder import export_pipeline
 from spacy_crf_ner.export.tagger import Tagger
 from spacy_crf_ner.layers.pretrained_bigru import BiGRUWeights
+from spacy_crf_ner.layers.soft_lexicon import WordVectors
 from spacy_crf_ner.lexicon import set_lexicon
 
 FEATURES = """
@@ -46,6 +47,13 @@ BIGRU = """
 [embed.bigru.weights]
 @misc = "tests.bigru_weights.v1"
 """
+SOFT = """
+[embed.words]
+@architectures = "spacy_crf_ner.SoftLexicon.v1"
+width = 6
+[embed.words.vectors]
+@misc = "tests.word_vectors.v1"
+"""
 ENCODER = {"@architectures": "spacy_crf_ner.BiLSTMEncoder.v1", "width": 16}
 WORDS = [
     ("北京", "ns"),
@@ -76,6 +84,17 @@ def make_bigru_weights():
         [_random_gru(6), _random_gru(8)],
         {"name": "random"},
     )
+
+
+@registry.misc("tests.word_vectors.v1")
+def make_word_vectors(empty: bool = False):
+    words = (
+        []
+        if empty
+        else ["北京", "北京大学", "京大", "大学", "王明", "上海", "去上海", "NOUN", "三，x"]
+    )
+    table = np.random.default_rng(1).standard_normal((len(words), 4))
+    return lambda: WordVectors.of(words, table)
 
 
 def _random_gru(width):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from thinc.api import NumpyOps
 
-from spacy_crf_ner.export.dictionary import Dictionary
+from spacy_crf_ner.export.dictionary import Dictionary, Trie
 from spacy_crf_ner.export.features import Features
 from spacy_crf_ner.export.network import read_network
 from spacy_crf_ner.export.settings import describe
@@ -103,7 +103,7 @@ def test_words_of_the_dictionary_are_those_of_the_layer(chinese, texts):
     starts = np.array([o + i for o, text in zip(offsets, split) for i in text.starts])
     ends = starts + [len(word) for text in split for word in text.words]
     n_rows = 10 * len(config["classes"])
-    inputs = Dictionary(arrays, len(config["classes"]))(texts, starts, ends)
+    inputs = Dictionary(Trie("trie", arrays), len(config["classes"]))(texts, starts, ends)
     found = inputs["lexicon_rows"][inputs["lexicon_sets"]]
     expected = [rows[tokens == i].tolist() for i in range(len(starts))]
     assert [[row for row in some if row < n_rows] for some in found.tolist()] == expected
