@@ -150,6 +150,33 @@ class Matcher:
         return Matches(np.repeat(first, counts), np.repeat(last, counts), labels)
 
 
+class Places(NamedTuple):
+    """The tokens of words, one after the other: a token is listed once for each word it is in.
+
+    word (np.ndarray): The word, as an index into those given.
+    token (np.ndarray): The token.
+    step (np.ndarray): The token's number in the word, from 0.
+    length (np.ndarray): The word's number of tokens.
+    """
+
+    word: np.ndarray
+    token: np.ndarray
+    step: np.ndarray
+    length: np.ndarray
+
+
+def places_in_words(first: np.ndarray, last: np.ndarray) -> Places:
+    """List the tokens of words.
+
+    first (np.ndarray): The first token of each word.
+    last (np.ndarray): The last token of each word.
+    RETURNS (Places): Their tokens.
+    """
+    lengths = last - first + 1
+    word, step = np.repeat(np.arange(len(first)), lengths), _count_up(lengths)
+    return Places(word, first[word] + step, step, lengths[word])
+
+
 def _count_up(counts: np.ndarray) -> np.ndarray:
     """0 to count - 1 for each count, concatenated."""
     starts = counts.cumsum() - counts

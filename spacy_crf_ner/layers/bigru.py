@@ -34,7 +34,8 @@ def _forward(
 
 
 def _gru(inputs: Tensor, zeros: Tensor, weights: list[Tensor], is_train: bool) -> Tensor:
-    # The function that torch.nn.GRU calls. It takes the weights as arguments.
+    # The function that torch.nn.GRU calls. It takes the weights as arguments. With batch_first, it
+    # would transpose its own result in place, which tensor subclasses do not see.
     states, _ = torch.gru(
         input=inputs.transpose(0, 1),
         hx=zeros,

@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints1d
 
-from ..lexicon import SEPARATOR, Matcher, find_lexicon, join_words
+from ..lexicon import SEPARATOR, Matcher, find_lexicon, join_words, places_in_words
 from .embeddings import PARTS, Part
 from .ragged import unflatten
 from .shared import CHECK_LOADED, Shared
@@ -229,14 +229,12 @@ def _features(
         seen = np.random.random(len(word))[word] >= dropout
         first, last, label = first[seen], last[seen], label[seen]
     label = _rows_of_classes(matcher, classes)[label]
-    # From words to their tokens.
-    lengths = last - first + 1
-    step = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
-    first, label, lengths = (np.repeat(x, lengths) for x in (first, label, lengths))
+    word, token, step, lengths = places_in_words(first, last)
     place = np.where(step == 0, 0, np.where(step == lengths - 1, 2, 1))
     shape = np.where(lengths == 1, 0, 1 + 3 * (np.minimum(lengths, 4) - 2) + place)
     n_rows = len(classes) * len(SHAPES)
-    token, row = np.divmod(np.unique((first + step) * n_rows + label * len(SHAPES) + shape), n_rows)
+    features = np.unique(token * n_rows + label[word] * len(SHAPES) + shape)
+    token, row = np.divmod(features, n_rows)
     return row, token
 
 

@@ -13,7 +13,7 @@ from thinc.types import Floats2d
 from torch import Tensor
 from torch.nn.functional import embedding_bag, linear
 
-from ..lexicon import SEPARATOR, WordFinder
+from ..lexicon import SEPARATOR, WordFinder, places_in_words
 from .embeddings import PARTS, Part
 from .ragged import unflatten
 from .shared import CHECK_LOADED, Shared
@@ -191,16 +191,12 @@ def _means(model: Model[list[Doc], list[Floats2d]], tokens: TokenBatch, dropout:
     if dropout:
         seen = np.random.random(len(word)) >= dropout
         word, first, last = word[seen], first[seen], last[seen]
-    # From words to their tokens.
-    lengths = last - first + 1
-    step = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
-    word, first, lengths = (np.repeat(x, lengths) for x in (word, first, lengths))
+    which, token, step, lengths = places_in_words(first, last)
     inner = np.where(step == 0, BEGIN, np.where(step == lengths - 1, END, MIDDLE))
-    place = np.where(lengths == 1, ONLY, inner)
-    bag = (first + step) * N_PLACES + place
+    bag = token * N_PLACES + np.where(lengths == 1, ONLY, inner)
     order = bag.argsort(kind="stable")
     n_bags = N_PLACES * len(tokens.orths)
     starts = np.searchsorted(bag[order], np.arange(n_bags))
-    rows, offsets = torch.from_numpy(word[order]), torch.from_numpy(starts)
+    rows, offsets = torch.from_numpy(word[which][order]), torch.from_numpy(starts)
     means = embedding_bag(rows, found.table, offsets, mode="mean")
     return cast(Floats2d, means.view(len(tokens.orths), -1).numpy())

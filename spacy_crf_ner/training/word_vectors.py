@@ -4,10 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from spacy.training.initialize import read_vectors
 
-from ..layers.soft_lexicon import WordVectors
+from ..layers.soft_lexicon import NO_WORDS, WordVectors
 from ..util import CorpusError
 
 
@@ -29,7 +28,7 @@ def read_word_vectors(path: str | None) -> WordVectors:
     RAISES: CorpusError if it is no such file.
     """
     if path is None:
-        return WordVectors.of([], np.zeros((0, 0)))
+        return NO_WORDS
     file = Path(path)
     try:
         table, words, _ = read_vectors(file, 0)

@@ -271,8 +271,14 @@ def test_another_recognizer_can_be_compared(corpus):
     assert configs["ner"]["components"] == {"crf_ner": ner}
 
 
-def test_the_variants_of_the_project(corpus):
-    variants = read_variants(CONFIGS / "ablation.json")
-    configs = ablation_configs(CONFIGS / "bilstm_attention.cfg", corpus, variants, {})
+@pytest.mark.parametrize(
+    ("file", "config"),
+    [("ablation.json", "bilstm_attention.cfg"), ("ablation_bilstm.json", "bilstm.cfg")],
+)
+def test_the_variants_of_the_project(corpus, file, config):
+    variants = read_variants(CONFIGS / file)
+    # Otherwise, a variant without vectors would change nothing.
+    overrides = {"paths.vectors": "vectors"} if config == "bilstm.cfg" else {}
+    configs = ablation_configs(CONFIGS / config, corpus, variants, overrides)
     texts = {config.to_str() for config in configs.values()}
     assert len(texts) == len(configs) == 1 + len(variants)
