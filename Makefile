@@ -9,6 +9,8 @@ CORPORA ?= assets
 CONFIG ?= $(if $(filter zh,$(LANGUAGE)),bilstm,bilstm_words)
 # A word2vec text file, if there is one.
 VECTORS ?=
+# For Chinese, such a file of words, if there is one.
+WORDS ?=
 # The encoder for the configs with a transformer: a name on the hub, or a folder.
 ENCODER ?= $(if $(filter zh,$(LANGUAGE)),bert-base-chinese,bert-base-cased)
 GPU ?= -1
@@ -45,7 +47,7 @@ VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
 VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.config $(CONFIG) \
 	--vars.max_steps $(STEPS) --vars.seed $(SEED) --vars.gpu_id $(GPU) --vars.lang $(LANGUAGE) \
 	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null) \
-	--vars.encoder $(ENCODER) --vars.precision $(PRECISION)
+	--vars.words $(or $(WORDS),null) --vars.encoder $(ENCODER) --vars.precision $(PRECISION)
 
 # The pretrained pipelines. They are named as spaCy's are: language, kind, data, size. Those without a size are
 # what the configs say.
@@ -106,7 +108,7 @@ $(PRETRAINED): env $(if $(filter-out -1,$(GPU)),doctor) $$(CORPORA)/$$(CORPUS) $
 	$(BIN)/python -m spacy crf convert $(CORPORA)/$(CORPUS) corpus/$(CORPUS) --lang $(LANGUAGE)
 	$(OVERRIDES) $(BIN)/python -m spacy train configs/$(CONFIG).cfg --output training/$@ \
 		--paths.train corpus/$(CORPUS)/train.spacy --paths.dev corpus/$(CORPUS)/dev.spacy \
-		--paths.vectors $(or $(VECTORS_FOLDER),null) --nlp.lang $(LANGUAGE) \
+		--paths.vectors $(or $(VECTORS_FOLDER),null) --paths.words $(or $(WORDS),null) --nlp.lang $(LANGUAGE) \
 		--training.max_steps $(STEPS) --system.seed $(SEED) --system.precision $(PRECISION) \
 		--gpu-id $(GPU) $(if $(filter %_sm,$@),$(SMALL))
 	$(BIN)/python -m spacy crf card training/$@/model-best corpus/$(CORPUS)/test.spacy \

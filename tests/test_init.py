@@ -184,11 +184,20 @@ def test_vectors_are_converted_or_used_where_they_are(work):
     assert not (work / "other/vectors").exists()
 
 
+def test_vectors_of_words_are_used_where_they_are(work):
+    output_of("mine", "--data", "zh.jsonl", "--words", "chars.vec")
+    assert variables_of(work / "mine")["words"] == str(work / "chars.vec")
+    assert config_of(work / "mine")[1]["paths"]["words"] == str(work / "chars.vec")
+
+
 def test_without_vectors_it_says_how_to_get_some(work):
     output = output_of("mine", "--data", "zh.jsonl")
     assert f"{choices.SITE}recipes/#pretrained-vectors" in output
+    assert f"{choices.SITE}recipes/#vectors-of-words" in output
     assert f'Documentation = "{choices.SITE}"' in (ROOT / "pyproject.toml").read_text()
-    assert "## Pretrained vectors" in (ROOT / "docs" / "recipes.md").read_text(encoding="utf8")
+    recipes = (ROOT / "docs" / "recipes.md").read_text(encoding="utf8")
+    assert "## Pretrained vectors" in recipes
+    assert "## Vectors of words" in recipes
 
 
 def test_a_transformer(work):
@@ -225,6 +234,8 @@ def test_a_transformer(work):
         (["--data", "zh.jsonl", "--vectors", "."], "there are no vectors in it"),
         (["--data", "zh.jsonl", "--vectors", "zh.jsonl"], "not a word2vec text file"),
         (["--data", "zh.jsonl", "--vectors", "a b.vec"], "the path has white space"),
+        (["--data", "zh.jsonl", "--words", "none.vec"], "no such file. Check"),
+        (["--data", "en.txt", "--lang", "en", "--words", "chars.vec"], "Leave out --words"),
     ],
 )
 def test_errors(work, arguments, message):

@@ -93,7 +93,7 @@ def test_the_config_has_the_default_network():
     full = load_model_from_config(shipped, auto_fill=True).config.interpolate()
     config = full["components"]["crf_ner"]["model"]
     embeddings = config["tok2vec"]["embed"].pop("*")
-    assert set(embeddings) == {"characters", "vectors", "lexicon", "pretrained"}
+    assert set(embeddings) == {"characters", "vectors", "lexicon", "pretrained", "words"}
     config["tok2vec"]["embed"] = embeddings["characters"]
     nlp = spacy.blank("zh")
     nlp.add_pipe("crf_ner")

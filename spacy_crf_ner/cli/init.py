@@ -39,6 +39,10 @@ def init_cli(
         Path | None,
         typer.Option(help="Pretrained vectors: a word2vec text file, or from `spacy init vectors`"),
     ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option(help="For Chinese: a word2vec text file of words and their vectors"),
+    ] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Settings for training on a GPU")] = False,
 ) -> None:
     """Make a spaCy project that trains a crf_ner on a corpus: a config, project.yml, a README and a
@@ -49,6 +53,7 @@ def init_cli(
         size=size or (Size.transformer if encoder else Size.base),
         encoder=encoder,
         vectors=vectors,
+        words=words,
         gpu=gpu,
     )
     try:

@@ -63,6 +63,7 @@ class Plan:
             "corpus": request.name,
             "config": request.config,
             "vectors": request.vectors_path or "null",
+            "words": request.words_path or "null",
             "encoder": request.encoder_path,
             "lang": request.lang,
             "max_steps": self.settings["training.max_steps"],
@@ -96,6 +97,7 @@ def plan_project(request: Request, conversion: Conversion) -> Plan:
             _choose_dictionary(request),
             _choose_pretrained(request),
             _choose_vectors(request),
+            *_choose_words(request),
             Choice("tag scheme", f"BIOES, which only the component uses; the corpus has {scheme}"),
         ],
     )
@@ -223,3 +225,19 @@ def _choose_vectors(request: Request) -> Choice:
         "none. Pretrained vectors help most, and are given as --vectors. How to make them: "
         f"{SITE}recipes/#pretrained-vectors",
     )
+
+
+def _choose_words(request: Request) -> list[Choice]:
+    topic = "words"
+    if request.words:
+        path = request.words_path
+        return [Choice(topic, f"the vectors of {request.words}", {"paths.words": path})]
+    if request.config != "bilstm":
+        return []
+    return [
+        Choice(
+            topic,
+            "none. Vectors of words are given as --words. How to get them: "
+            f"{SITE}recipes/#vectors-of-words",
+        )
+    ]

@@ -29,6 +29,7 @@ class Request(NamedTuple):
     encoder (str | None): A pretrained encoder, on the hub or a folder; None for the usual one.
     vectors (Path | None): Pretrained vectors: a word2vec text file, or what `spacy init vectors`
         made of one.
+    words (Path | None): Words and their vectors: a word2vec text file.
     gpu (bool): Whether it is trained on a GPU.
     """
 
@@ -37,6 +38,7 @@ class Request(NamedTuple):
     size: Size = Size.base
     encoder: str | None = None
     vectors: Path | None = None
+    words: Path | None = None
     gpu: bool = False
 
     @property
@@ -62,6 +64,11 @@ class Request(NamedTuple):
         is_folder = self.vectors.is_dir()
         return str(self.vectors.resolve()) if is_folder else f"vectors/{self.vectors.stem}"
 
+    @property
+    def words_path(self) -> str | None:
+        """The file of the words' vectors, wherever the project is run."""
+        return str(self.words.resolve()) if self.words else None
+
 
 def check_request(request: Request) -> None:
     """Check what can be checked before the corpus is read.
@@ -80,7 +87,9 @@ def check_request(request: Request) -> None:
         raise ValueError("An encoder needs `pip install 'spacy-crf-ner[transformers]'`.")
     if request.vectors:
         _check_vectors(request, request.vectors)
-    for path in (request.encoder_path, request.vectors_path):
+    if request.words:
+        _check_words(request, request.words)
+    for path in (request.encoder_path, request.vectors_path, request.words_path):
         if path and re.search(r"\s", path):
             raise ValueError(f"{path}: the path has white space, which commands would split it at.")
 
@@ -95,3 +104,12 @@ def _check_vectors(request: Request, vectors: Path) -> None:
         )
     if not vectors.exists():
         raise ValueError(f"{vectors}: there is no such file or folder. Check the path.")
+
+
+def _check_words(request: Request, words: Path) -> None:
+    if request.config != "bilstm":
+        raise ValueError(
+            f"configs/{request.config}.cfg has no part for vectors of words. Leave out --words."
+        )
+    if not words.is_file():
+        raise ValueError(f"{words}: there is no such file. Check the path.")

@@ -15,6 +15,7 @@ HUB = "https://huggingface.co/"
 def add_sources(
     corpus: str | None = None,
     vectors: str | None = None,
+    words: str | None = None,
     encoder: str | None = None,
 ) -> Callable[[Language], Language]:
     """Add the sources of a pipeline to its metadata, for `training.before_to_disk`. Those of
@@ -25,6 +26,7 @@ def add_sources(
 
     corpus (str | None): The .spacy file for training. Its folder has the corpus's name.
     vectors (str | None): The folder of the pretrained vectors.
+    words (str | None): The file of pretrained vectors of words.
     encoder (str | None): The pretrained encoder, a name on the hub or a folder.
     RETURNS (Callable[[Language], Language]): Changes the metadata of a pipeline and returns it.
     """
@@ -34,6 +36,8 @@ def add_sources(
         sources.append({"name": f"{path.parent.name or path.stem} (corpus)"})
     if vectors:
         sources.append({"name": f"{Path(vectors).name} (vectors)"})
+    if words:
+        sources.append({"name": f"{Path(words).name} (vectors of words)"})
     if encoder:
         is_folder = Path(encoder).is_dir()
         name = Path(encoder).name if is_folder else encoder

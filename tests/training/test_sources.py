@@ -13,13 +13,14 @@ def test_sources_are_noted_once_and_without_folders(tmp_path):
     note = add_sources(
         corpus=str(tmp_path / "cluener" / "train.spacy"),
         vectors=str(tmp_path / "chars.100d"),
+        words=str(tmp_path / "words.vec"),
         encoder=str(tmp_path / "my-encoder"),
     )
     assert note(nlp) is nlp
     note(nlp).to_disk(tmp_path / "model")
     names = [source["name"] for source in spacy.load(tmp_path / "model").meta["sources"]]
-    expected = ["cluener (corpus)", "chars.100d (vectors)", "my-encoder (encoder)"]
-    assert names == ["mine", *expected]
+    expected = ["cluener (corpus)", "chars.100d (vectors)", "words.vec (vectors of words)"]
+    assert names == ["mine", *expected, "my-encoder (encoder)"]
 
 
 def test_encoders_on_the_hub_are_linked():
