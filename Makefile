@@ -17,10 +17,13 @@ GPU ?= -1
 # Batches that suit a CPU leave a GPU idle. On a GPU, except for the demo corpus, batches are larger, there
 # are half as many steps, and the learning rate rises by the square root of the batch size (docs/gpu.md).
 sized = $(if $(and $(filter-out -1,$(GPU)),$(filter-out demo,$(CORPUS))),$(2),$(1))
-# Training steps: few for the demo corpus and for fine-tuning an encoder, many for the largest corpus.
-STEPS ?= $(strip $(if $(filter demo,$(CORPUS)),400,$(if $(filter transformer%,$(CONFIG)),\
-	$(call sized,2500,1250),$(if $(filter cluener,$(CORPUS)),$(call sized,8000,4000),\
-	$(call sized,5000,2500)))))
+# Training steps: few for the demo corpus and for fine-tuning an encoder; otherwise six passes over the corpus, but
+# no more than 5000 steps, as `crf init` chooses.
+STEPS_badou := 1500
+STEPS_chisiec := 2000
+STEPS_conll2003 := 3500
+STEPS_ON_CPU = $(if $(filter transformer%,$(CONFIG)),2500,$(or $(STEPS_$(CORPUS)),5000))
+STEPS ?= $(if $(filter demo,$(CORPUS)),400,$(call sized,$(STEPS_ON_CPU),$(shell expr $(STEPS_ON_CPU) / 2)))
 BATCH = $(if $(filter transformer,$(CONFIG)),4000,3000)
 RATE = $(if $(filter transformer%,$(CONFIG)),0.00007,0.002)
 # `spacy train` reads this variable. `spacy project` warns that it does not.

@@ -137,16 +137,17 @@ def test_a_gpu_gets_larger_batches_unless_the_corpus_is_tiny(work, monkeypatch):
     training = config_of(work / "mine")[1]["training"]
     assert training["batcher"]["size"] == 3000
     assert training["optimizer"]["learn_rate"]["initial_rate"] == 0.002
-    assert training["max_steps"] == 2500
+    assert training["max_steps"] == 750
 
 
-def test_a_large_corpus_gets_more_steps(work, monkeypatch):
-    monkeypatch.setattr(choices, "TOY_TOKENS", 10)
-    output_of("mine", "--data", "zh.jsonl")
-    assert variables_of(work / "mine")["max_steps"] == 5000
-    monkeypatch.setattr(choices, "LARGE_DOCUMENTS", 11)
-    output_of("large", "--data", "zh.jsonl")
-    assert variables_of(work / "large")["max_steps"] == 8000
+@pytest.mark.parametrize(
+    ("tokens", "steps"),
+    [(4999, 400), (5000, 1500), (70_054, 1500), (108_931, 2000), (203_621, 3500), (10**7, 5000)],
+)
+def test_a_larger_corpus_gets_more_steps(tokens, steps):
+    choice = choices._choose_steps(Request("mine", "zh"), tokens)
+    assert choice.settings == {"training.max_steps": steps}
+    assert f"{tokens:,} tokens" in choice.reason
 
 
 @pytest.mark.parametrize("installed", [True, False])

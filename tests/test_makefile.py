@@ -26,9 +26,9 @@ def commands_of(*variables, target="run"):
     [
         ([], "400", ""),
         (["GPU=0"], "400", ""),
-        (["CORPUS=cluener"], "8000", ""),
-        (["CORPUS=cluener", "GPU=0"], "4000", f"{SIZE} 3000 {RATE} 0.002"),
-        (["CORPUS=badou", "GPU=1"], "2500", f"{SIZE} 3000 {RATE} 0.002"),
+        (["CORPUS=cluener"], "5000", ""),
+        (["CORPUS=cluener", "GPU=0"], "2500", f"{SIZE} 3000 {RATE} 0.002"),
+        (["CORPUS=badou", "GPU=1"], "750", f"{SIZE} 3000 {RATE} 0.002"),
         (["CORPUS=badou", "CONFIG=transformer"], "2500", ""),
         (["CORPUS=badou", "CONFIG=transformer", "GPU=0"], "1250", f"{SIZE} 4000 {RATE} 0.00007"),
         (

@@ -15,7 +15,9 @@ from .request import Request, Size
 SITE = "https://spacy-crf-ner.github.io/spacy-crf-ner/"
 # With fewer tokens, 400 steps are 50 epochs and more.
 TOY_TOKENS = 5000
-LARGE_DOCUMENTS = 10_000
+# About six passes over train, with its augmented copy, in batches of 750 tokens.
+TOKENS_PER_STEP = 60
+MIN_STEPS, MAX_STEPS = 1500, 5000
 _MODEL = "components.crf_ner.model"
 
 
@@ -92,7 +94,7 @@ def plan_project(request: Request, conversion: Conversion) -> Plan:
             _describe_entities(conversion.sets),
             Choice("sets", sets),
             _choose_config(request),
-            _choose_steps(request, len(train), n_tokens),
+            _choose_steps(request, n_tokens),
             _choose_batches(request, n_tokens),
             _choose_dictionary(request),
             _choose_pretrained(request),
@@ -151,15 +153,15 @@ def _choose_config(request: Request) -> Choice:
     )
 
 
-def _choose_steps(request: Request, n_docs: int, n_tokens: int) -> Choice:
+def _choose_steps(request: Request, n_tokens: int) -> Choice:
     if n_tokens < TOY_TOKENS:
         steps, reason = 400, f"train has {n_tokens:,} tokens and no more"
     elif request.config == "transformer":
         steps, reason = 2500, "an encoder is fine-tuned"
-    elif n_docs >= LARGE_DOCUMENTS:
-        steps, reason = 8000, f"train has {LARGE_DOCUMENTS:,} documents or more"
     else:
-        steps, reason = 5000, f"train has fewer than {LARGE_DOCUMENTS:,} documents"
+        passes = round(n_tokens / TOKENS_PER_STEP / 500) * 500
+        steps = min(max(passes, MIN_STEPS), MAX_STEPS)
+        reason = f"train has {n_tokens:,} tokens"
     if request.gpu and n_tokens >= TOY_TOKENS:
         steps, reason = steps // 2, f"{reason}; a GPU's larger batches need half as many"
     return Choice("steps", f"{steps:,}, because {reason}", {"training.max_steps": steps})

@@ -278,7 +278,8 @@ def test_another_recognizer_can_be_compared(corpus):
 def test_the_variants_of_the_project(corpus, file, config):
     variants = read_variants(CONFIGS / file)
     # Otherwise, a variant without vectors would change nothing.
-    overrides = {"paths.vectors": "vectors"} if config == "bilstm.cfg" else {}
+    paths = {"paths.vectors": "vectors", "paths.words": "words.vec"}
+    overrides = paths if config == "bilstm.cfg" else {}
     configs = ablation_configs(CONFIGS / config, corpus, variants, overrides)
     texts = {config.to_str() for config in configs.values()}
     assert len(texts) == len(configs) == 1 + len(variants)
