@@ -58,17 +58,17 @@ def test_the_configs_own_values_and_its_defaults_are_found(prepare):
     own, outside = search.own
     assert outside == []
     values = to_values(search.space, own)
-    assert values["training.dropout"] == 0.5
+    assert values["training.dropout"] == 0.3
     assert values["training.optimizer.grad_clip"] == 1.0
     assert values["training.batcher.size"] == 750
     config = with_values(search.config, {**values, "training.dropout": 0.25})
     assert config["training"]["dropout"] == 0.25
     assert config["training"]["optimizer"]["learn_rate"]["total_steps"] == "${training.max_steps}"
-    assert search.config["training"]["dropout"] == 0.5
+    assert search.config["training"]["dropout"] == 0.3
 
 
 def test_values_outside_of_the_space_are_named(prepare):
-    search = prepare('[training]\ndropout = {"low": 0.0, "high": 0.3}\npatience = [0, 100]\n')
+    search = prepare('[training]\ndropout = {"low": 0.0, "high": 0.2}\npatience = [0, 100]\n')
     assert search.own == (
         {"training.dropout": None, "training.patience": "0"},
         ["training.dropout"],
