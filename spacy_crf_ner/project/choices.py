@@ -159,8 +159,8 @@ def _choose_steps(request: Request, n_tokens: int) -> Choice:
     elif request.config == "transformer":
         steps, reason = 2500, "an encoder is fine-tuned"
     else:
-        passes = round(n_tokens / TOKENS_PER_STEP / 500) * 500
-        steps = min(max(passes, MIN_STEPS), MAX_STEPS)
+        rounded = round(n_tokens / TOKENS_PER_STEP / 500) * 500
+        steps = min(max(rounded, MIN_STEPS), MAX_STEPS)
         reason = f"train has {n_tokens:,} tokens"
     if request.gpu and n_tokens >= TOY_TOKENS:
         steps, reason = steps // 2, f"{reason}; a GPU's larger batches need half as many"

@@ -15,8 +15,8 @@ HUB = "https://huggingface.co/"
 def add_sources(
     corpus: str | None = None,
     vectors: str | None = None,
-    words: str | None = None,
     encoder: str | None = None,
+    words: str | None = None,
 ) -> Callable[[Language], Language]:
     """Add the sources of a pipeline to its metadata, for `training.before_to_disk`. Those of
     pretrained weights in its layers are added as well.
@@ -26,8 +26,8 @@ def add_sources(
 
     corpus (str | None): The .spacy file for training. Its folder has the corpus's name.
     vectors (str | None): The folder of the pretrained vectors.
-    words (str | None): The file of pretrained vectors of words.
     encoder (str | None): The pretrained encoder, a name on the hub or a folder.
+    words (str | None): The file of pretrained vectors of words.
     RETURNS (Callable[[Language], Language]): Changes the metadata of a pipeline and returns it.
     """
     sources: list[dict[str, str]] = []
