@@ -97,8 +97,13 @@ $(VECTORS_FOLDER): $(VECTORS) | env
 	touch $@
 endif
 
+# A file that the config has no part for would be ignored.
+check_files = $(call check_file,VECTORS,vectors)$(call check_file,WORDS,words)
+check_file = $(if $($(1)),$(if $(shell grep -F '$${paths.$(2)}' configs/$(CONFIG).cfg),,$(error \
+	configs/$(CONFIG).cfg has no part for $(1). Leave it out, or choose another CONFIG)))
+
 run: env $(if $(filter-out -1,$(GPU)),doctor) $(CORPORA)/$(CORPUS) $(VECTORS_FOLDER)
-	$(OVERRIDES) $(BIN)/python -m spacy project run all . $(VARS)
+	$(check_files)$(OVERRIDES) $(BIN)/python -m spacy project run all . $(VARS)
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall $(WHEEL)
 	$(BIN)/python -m spacy crf annotate $(PACKAGE) $(SAMPLE)
 
@@ -108,7 +113,7 @@ release: $(MODELS)
 # The corpus depends on the pipeline, which is known at the second expansion only.
 .SECONDEXPANSION:
 $(PRETRAINED): env $(if $(filter-out -1,$(GPU)),doctor) $$(CORPORA)/$$(CORPUS) $(VECTORS_FOLDER)
-	$(BIN)/python -m spacy crf convert $(CORPORA)/$(CORPUS) corpus/$(CORPUS) --lang $(LANGUAGE)
+	$(check_files)$(BIN)/python -m spacy crf convert $(CORPORA)/$(CORPUS) corpus/$(CORPUS) --lang $(LANGUAGE)
 	$(OVERRIDES) $(BIN)/python -m spacy train configs/$(CONFIG).cfg --output training/$@ \
 		--paths.train corpus/$(CORPUS)/train.spacy --paths.dev corpus/$(CORPUS)/dev.spacy \
 		--paths.vectors $(or $(VECTORS_FOLDER),null) --paths.words $(or $(WORDS),null) --nlp.lang $(LANGUAGE) \

@@ -14,9 +14,13 @@ REQUIRED = ("dependencies", "dev")
 SIZE, RATE = "--training.batcher.size", "--training.optimizer.learn_rate.initial_rate"
 
 
-def commands_of(*variables, target="run"):
+def make(*variables, target="run"):
     command = ["make", "-n", "--no-print-directory", target, "VENV=none", *variables]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def commands_of(*variables, target="run"):
+    result = make(*variables, target=target)
     assert result.returncode == 0, result.stderr
     return result.stdout.replace("\\\n", " ")
 
@@ -58,6 +62,35 @@ def test_a_gpu_is_checked_first():
 def test_all_variables_are_those_of_the_project():
     passed = set(re.findall(r"--vars\.(\w+)", commands_of()))
     assert passed == set(srsly.read_yaml(ROOT / "project.yml")["vars"])
+
+
+@pytest.mark.parametrize(
+    ("variables", "target", "config", "name"),
+    [
+        (["CONFIG=bilstm_words", "WORDS={0}"], "run", "bilstm_words", "WORDS"),
+        (["CONFIG=transformer", "VECTORS={0}"], "run", "transformer", "VECTORS"),
+        (["MODELS=en_crf_ner_conll", "WORDS={0}"], "release", "bilstm_words", "WORDS"),
+    ],
+)
+def test_a_file_that_the_config_has_no_part_for_is_an_error(
+    variables, target, config, name, tmp_path
+):
+    for corpus in ("demo", "conll2003"):
+        (tmp_path / corpus).mkdir()
+    file = tmp_path / "some.vec"
+    file.touch()
+    given = [variable.format(file) for variable in variables]
+    result = make(f"CORPORA={tmp_path}", *given, target=target)
+    assert result.returncode
+    assert f"configs/{config}.cfg has no part for {name}." in result.stderr
+
+
+def test_files_for_parts_of_the_config_are_used(tmp_path):
+    file = tmp_path / "some.vec"
+    file.touch()
+    commands = commands_of(f"WORDS={file}", f"VECTORS={file}")
+    assert f"--vars.words {file}" in commands
+    assert "--vars.vectors vectors/some" in commands
 
 
 def release(*variables):
