@@ -11,6 +11,8 @@ CONFIG ?= $(if $(filter zh,$(LANGUAGE)),bilstm,bilstm_words)
 VECTORS ?=
 # For Chinese, such a file of words, if there is one.
 WORDS ?=
+# For Chinese, a file of words and their classes, if there is one.
+GAZETTEER ?=
 # The encoder for the configs with a transformer: a name on the hub, or a folder.
 ENCODER ?= $(if $(filter zh,$(LANGUAGE)),bert-base-chinese,bert-base-cased)
 GPU ?= -1
@@ -50,7 +52,8 @@ VECTORS_FOLDER := $(if $(VECTORS),vectors/$(basename $(notdir $(VECTORS))))
 VARS := --vars.corpus $(CORPUS) --vars.corpora $(CORPORA) --vars.config $(CONFIG) \
 	--vars.max_steps $(STEPS) --vars.seed $(SEED) --vars.gpu_id $(GPU) --vars.lang $(LANGUAGE) \
 	--vars.name $(NAME) --vars.version $(VERSION) --vars.vectors $(or $(VECTORS_FOLDER),null) \
-	--vars.words $(or $(WORDS),null) --vars.encoder $(ENCODER) --vars.precision $(PRECISION)
+	--vars.words $(or $(WORDS),null) --vars.gazetteer $(or $(GAZETTEER),null) \
+	--vars.encoder $(ENCODER) --vars.precision $(PRECISION)
 
 # The pretrained pipelines. They are named as spaCy's are: language, kind, data, size. Those without a size are
 # what the configs say.
@@ -98,9 +101,9 @@ $(VECTORS_FOLDER): $(VECTORS) | env
 endif
 
 # A file that the config has no part for would be ignored.
-check_files = $(call check_file,VECTORS,vectors)$(call check_file,WORDS,words)
-check_file = $(if $($(1)),$(if $(shell grep -F '$${paths.$(2)}' configs/$(CONFIG).cfg),,$(error \
-	configs/$(CONFIG).cfg has no part for $(1). Leave it out, or choose another CONFIG)))
+check_files = $(foreach file,VECTORS WORDS GAZETTEER,$(if $($(file)),$(call check_file,$(file))))
+check_file = $(if $(shell grep -iF '$${paths.$(1)}' configs/$(CONFIG).cfg),,$(error \
+	configs/$(CONFIG).cfg has no part for $(1). Leave it out, or choose another CONFIG))
 
 run: env $(if $(filter-out -1,$(GPU)),doctor) $(CORPORA)/$(CORPUS) $(VECTORS_FOLDER)
 	$(check_files)$(OVERRIDES) $(BIN)/python -m spacy project run all . $(VARS)
@@ -116,7 +119,8 @@ $(PRETRAINED): env $(if $(filter-out -1,$(GPU)),doctor) $$(CORPORA)/$$(CORPUS) $
 	$(check_files)$(BIN)/python -m spacy crf convert $(CORPORA)/$(CORPUS) corpus/$(CORPUS) --lang $(LANGUAGE)
 	$(OVERRIDES) $(BIN)/python -m spacy train configs/$(CONFIG).cfg --output training/$@ \
 		--paths.train corpus/$(CORPUS)/train.spacy --paths.dev corpus/$(CORPUS)/dev.spacy \
-		--paths.vectors $(or $(VECTORS_FOLDER),null) --paths.words $(or $(WORDS),null) --nlp.lang $(LANGUAGE) \
+		--paths.vectors $(or $(VECTORS_FOLDER),null) --paths.words $(or $(WORDS),null) \
+		--paths.gazetteer $(or $(GAZETTEER),null) --nlp.lang $(LANGUAGE) \
 		--training.max_steps $(STEPS) --system.seed $(SEED) --system.precision $(PRECISION) \
 		--gpu-id $(GPU) $(if $(filter %_sm,$@),$(SMALL))
 	$(BIN)/python -m spacy crf card training/$@/model-best corpus/$(CORPUS)/test.spacy \

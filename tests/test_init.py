@@ -191,6 +191,15 @@ def test_vectors_of_words_are_used_where_they_are(work):
     assert config_of(work / "mine")[1]["paths"]["words"] == str(work / "chars.vec")
 
 
+def test_a_gazetteer_is_used_where_it_is(work):
+    (work / "places.txt").write_text("北京\n", encoding="utf8")
+    output = output_of("mine", "--data", "zh.jsonl", "--gazetteer", "places.txt")
+    assert "the words of places.txt" in output
+    assert variables_of(work / "mine")["gazetteer"] == str(work / "places.txt")
+    config = config_of(work / "mine")[1].interpolate()
+    assert config["initialize"]["before_init"]["gazetteers"] == str(work / "places.txt")
+
+
 def test_without_vectors_it_says_how_to_get_some(work):
     output = output_of("mine", "--data", "zh.jsonl")
     assert f"{choices.SITE}recipes/#pretrained-vectors" in output
@@ -237,6 +246,8 @@ def test_a_transformer(work):
         (["--data", "zh.jsonl", "--vectors", "a b.vec"], "the path has white space"),
         (["--data", "zh.jsonl", "--words", "none.vec"], "no such file. Check"),
         (["--data", "en.txt", "--lang", "en", "--words", "chars.vec"], "Leave out --words"),
+        (["--data", "zh.jsonl", "--gazetteer", "none.txt"], "no such file. Check"),
+        (["--data", "en.txt", "-l", "en", "--gazetteer", "en.txt"], "Leave out --gazetteer"),
     ],
 )
 def test_errors(work, arguments, message):

@@ -5,6 +5,7 @@ import json
 import logging
 import pickle
 import random
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -207,6 +208,13 @@ def test_jieba_that_is_missing_or_strange(tmp_path, monkeypatch):
 def test_without_sources_the_lexicon_is_empty():
     nlp = add_lexicon()(spacy.blank("zh"))
     assert Lexicon.in_vocab(nlp.vocab).matcher.classes == []
+
+
+@pytest.mark.parametrize("wrap", [str, Path, lambda path: [path]])
+def test_one_gazetteer_or_a_list(wrap, tmp_path):
+    nlp = add_lexicon(gazetteers=wrap(write(tmp_path / "CITY.txt", "北京")))(spacy.blank("zh"))
+    assert Lexicon.in_vocab(nlp.vocab).matcher.classes == ["CITY"]
+    assert nlp.meta["sources"] == [{"name": "CITY.txt (gazetteer)"}]
 
 
 def test_a_bad_source_leaves_the_lexicon_alone(tmp_path):

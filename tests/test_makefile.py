@@ -69,6 +69,7 @@ def test_all_variables_are_those_of_the_project():
     [
         (["CONFIG=bilstm_words", "WORDS={0}"], "run", "bilstm_words", "WORDS"),
         (["CONFIG=transformer", "VECTORS={0}"], "run", "transformer", "VECTORS"),
+        (["CONFIG=transformer", "GAZETTEER={0}"], "run", "transformer", "GAZETTEER"),
         (["MODELS=en_crf_ner_conll", "WORDS={0}"], "release", "bilstm_words", "WORDS"),
     ],
 )
@@ -88,8 +89,8 @@ def test_a_file_that_the_config_has_no_part_for_is_an_error(
 def test_files_for_parts_of_the_config_are_used(tmp_path):
     file = tmp_path / "some.vec"
     file.touch()
-    commands = commands_of(f"WORDS={file}", f"VECTORS={file}")
-    assert f"--vars.words {file}" in commands
+    commands = commands_of(*(f"{name}={file}" for name in ("WORDS", "GAZETTEER", "VECTORS")))
+    assert f"--vars.words {file} --vars.gazetteer {file}" in commands
     assert "--vars.vectors vectors/some" in commands
 
 

@@ -43,6 +43,10 @@ def init_cli(
         Path | None,
         typer.Option(help="For Chinese: a word2vec text file of words and their vectors"),
     ] = None,
+    gazetteer: Annotated[
+        Path | None,
+        typer.Option(help="For Chinese: a file of words and their classes, such as place names"),
+    ] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Settings for training on a GPU")] = False,
 ) -> None:
     """Make a spaCy project that trains a crf_ner on a corpus: a config, project.yml, a README and a
@@ -54,6 +58,7 @@ def init_cli(
         encoder=encoder,
         vectors=vectors,
         words=words,
+        gazetteer=gazetteer,
         gpu=gpu,
     )
     try:

@@ -66,6 +66,7 @@ class Plan:
             "config": request.config,
             "vectors": request.vectors_path or "null",
             "words": request.words_path or "null",
+            "gazetteer": request.gazetteer_path or "null",
             "encoder": request.encoder_path,
             "lang": request.lang,
             "max_steps": self.settings["training.max_steps"],
@@ -97,6 +98,7 @@ def plan_project(request: Request, conversion: Conversion) -> Plan:
             _choose_steps(request, n_tokens),
             _choose_batches(request, n_tokens),
             _choose_dictionary(request),
+            *_choose_gazetteer(request),
             _choose_pretrained(request),
             _choose_vectors(request),
             *_choose_words(request),
@@ -198,6 +200,13 @@ def _choose_dictionary(request: Request) -> Choice:
     else:
         return Choice("dictionary", "jieba's, because the corpus is Chinese", {setting: True})
     return Choice("dictionary", reason, {setting: False})
+
+
+def _choose_gazetteer(request: Request) -> list[Choice]:
+    path = request.gazetteer_path
+    if path is None:
+        return []
+    return [Choice("gazetteer", f"the words of {request.gazetteer}", {"paths.gazetteer": path})]
 
 
 def _choose_pretrained(request: Request) -> Choice:

@@ -30,6 +30,7 @@ class Request(NamedTuple):
     vectors (Path | None): Pretrained vectors: a word2vec text file, or what `spacy init vectors`
         made of one.
     words (Path | None): Words and their vectors: a word2vec text file.
+    gazetteer (Path | None): Words and their classes.
     gpu (bool): Whether it is trained on a GPU.
     """
 
@@ -39,6 +40,7 @@ class Request(NamedTuple):
     encoder: str | None = None
     vectors: Path | None = None
     words: Path | None = None
+    gazetteer: Path | None = None
     gpu: bool = False
 
     @property
@@ -69,6 +71,11 @@ class Request(NamedTuple):
         """The file of the words' vectors, wherever the project is run."""
         return str(self.words.resolve()) if self.words else None
 
+    @property
+    def gazetteer_path(self) -> str | None:
+        """The file of the gazetteer, wherever the project is run."""
+        return str(self.gazetteer.resolve()) if self.gazetteer else None
+
 
 def check_request(request: Request) -> None:
     """Check what can be checked before the corpus is read.
@@ -88,8 +95,15 @@ def check_request(request: Request) -> None:
     if request.vectors:
         _check_vectors(request, request.vectors)
     if request.words:
-        _check_words(request, request.words)
-    for path in (request.encoder_path, request.vectors_path, request.words_path):
+        _check_file(request, request.words, "vectors of words", "--words")
+    if request.gazetteer:
+        _check_file(request, request.gazetteer, "a gazetteer", "--gazetteer")
+    for path in (
+        request.encoder_path,
+        request.vectors_path,
+        request.words_path,
+        request.gazetteer_path,
+    ):
         if path and re.search(r"\s", path):
             raise ValueError(f"{path}: the path has white space, which commands would split it at.")
 
@@ -106,10 +120,10 @@ def _check_vectors(request: Request, vectors: Path) -> None:
         raise ValueError(f"{vectors}: there is no such file or folder. Check the path.")
 
 
-def _check_words(request: Request, words: Path) -> None:
+def _check_file(request: Request, path: Path, content: str, option: str) -> None:
     if request.config != "bilstm":
         raise ValueError(
-            f"configs/{request.config}.cfg has no part for vectors of words. Leave out --words."
+            f"configs/{request.config}.cfg has no part for {content}. Leave out {option}."
         )
-    if not words.is_file():
-        raise ValueError(f"{words}: there is no such file. Check the path.")
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file. Check the path.")

@@ -18,7 +18,7 @@ JIEBA_LANGS = ("zh", "xx")
 
 
 def add_lexicon(
-    jieba: bool = False, gazetteers: Sequence[str | Path] = ()
+    jieba: bool = False, gazetteers: str | Path | Sequence[str | Path] | None = ()
 ) -> Callable[[Language], Language]:
     """Make a callback for [initialize.before_init] that gives a pipeline a lexicon.
 
@@ -28,14 +28,17 @@ def add_lexicon(
     jieba (bool): Whether to use the dictionary of jieba: its words of two characters or more, by
         part of speech. jieba must be installed. For languages other than Chinese the dictionary is
         left out, so that one config works for all languages.
-    gazetteers (Sequence[str | Path]): Files for `read_gazetteer`.
+    gazetteers (str | Path | Sequence[str | Path] | None): Files for `read_gazetteer`, or one file.
     RETURNS (Callable[[Language], Language]): The callback. Without any source, the lexicon is empty
         and no word is ever found.
     """
 
+    files = [gazetteers] if isinstance(gazetteers, (str, Path)) else gazetteers or ()
+    paths = [Path(file) for file in files]
+
     def callback(nlp: Language) -> Language:
-        sources = [read_gazetteer(path) for path in gazetteers]
-        names = [f"{Path(path).name} (gazetteer)" for path in gazetteers]
+        sources = [read_gazetteer(path) for path in paths]
+        names = [f"{path.name} (gazetteer)" for path in paths]
         if jieba and nlp.lang in JIEBA_LANGS:
             sources.append(read_jieba())
             names.append("jieba (dictionary)")
