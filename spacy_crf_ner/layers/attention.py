@@ -17,7 +17,7 @@ from thinc.types import Floats2d, Ragged
 from torch import Tensor
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-from .dropout import Dropout
+from .dropout import Dropout, check_rate
 from .embeddings import TAKES_EMBEDDINGS
 from .layer_norm import LayerNorm
 from .padding import groups_of_similar_length, to_device
@@ -46,10 +46,7 @@ def SelfAttentionEncoder(
     RAISES: ValueError for heads that do not divide the width of `encode`, a window below 1, a
         dropout outside [0, 1).
     """
-    if not 0 <= dropout < 1:
-        raise ValueError(
-            f"SelfAttentionEncoder: dropout must be at least 0 and below 1, got {dropout}."
-        )
+    check_rate("SelfAttentionEncoder: dropout", dropout)
     width = encode.get_dim("nO")
     attention: Model[list[Floats2d], list[Floats2d]] = chain(
         list2ragged(),

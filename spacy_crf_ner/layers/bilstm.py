@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .bidirectional import DIRECTIONS, Unit, forward, parameter_names
 from .cells import lstm_cell
-from .dropout import Dropout
+from .dropout import Dropout, check_rate
 from .embeddings import TAKES_EMBEDDINGS, Embeddings
 from .layer_norm import LayerNorm
 from .ragged import list2ragged
@@ -49,8 +49,7 @@ def BiLSTMEncoder(
         )
     if depth < 1:
         raise ValueError(f"BiLSTMEncoder: depth must be at least 1, got {depth}.")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"BiLSTMEncoder: dropout must be at least 0 and below 1, got {dropout}.")
+    check_rate("BiLSTMEncoder: dropout", dropout)
     layers: list[Model[Any, Any]] = [list2ragged(), with_array(Dropout(dropout))]
     for i in range(depth):
         output: Model[Floats2d, Floats2d] = (

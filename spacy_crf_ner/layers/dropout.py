@@ -23,6 +23,17 @@ def Dropout(rate: float = 0.0) -> Model[Floats2d, Floats2d]:
     return Model("dropout", _forward, attrs={"dropout_rate": rate, "is_enabled": True})
 
 
+def check_rate(setting: str, rate: float) -> None:
+    """Check how often something is dropped in training.
+
+    setting (str): The layer and the name of its setting.
+    rate (float): The value.
+    RAISES: ValueError if it is outside [0, 1).
+    """
+    if not 0 <= rate < 1:
+        raise ValueError(f"{setting} must be at least 0 and below 1, got {rate}.")
+
+
 def _forward(
     model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:

@@ -13,6 +13,7 @@ from thinc.api import HashEmbed, Model, chain, concatenate, ragged2list, with_ar
 from thinc.types import Floats2d, Ints2d
 
 from .character_types import character_types
+from .dropout import check_rate
 from .embeddings import PARTS, Part
 from .ragged import list2ragged, unflatten
 from .tokens import TokenBatch
@@ -61,10 +62,7 @@ def FeatureEmbed(
         raise ValueError(
             f"FeatureEmbed: widths and rows must be at least 1; got {widths} and {rows}."
         )
-    if not 0 <= feature_dropout < 1:
-        raise ValueError(
-            f"FeatureEmbed: feature_dropout must be at least 0 and below 1, got {feature_dropout}."
-        )
+    check_rate("FeatureEmbed: feature_dropout", feature_dropout)
     tables: list[Model[Any, Any]] = [
         HashEmbed(width, n_rows, column=i, seed=i + 1)
         for i, (width, n_rows) in enumerate(zip(widths, rows))

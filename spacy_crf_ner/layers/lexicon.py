@@ -13,6 +13,7 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints1d
 
 from ..lexicon import SEPARATOR, Matcher, find_lexicon, join_words, places_in_words
+from .dropout import check_rate
 from .embeddings import PARTS, Part
 from .ragged import unflatten
 from .shared import CHECK_LOADED, Shared
@@ -126,10 +127,7 @@ def LexiconEmbed(width: int, feature_dropout: float = 0.0) -> Model[list[Doc], l
     """
     if width < 1:
         raise ValueError(f"LexiconEmbed: width must be at least 1, got {width}.")
-    if not 0 <= feature_dropout < 1:
-        raise ValueError(
-            f"LexiconEmbed: feature_dropout must be at least 0 and below 1, got {feature_dropout}."
-        )
+    check_rate("LexiconEmbed: feature_dropout", feature_dropout)
     return Model(
         NAME,
         _forward,

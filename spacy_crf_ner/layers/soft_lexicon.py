@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag, linear
 
 from ..lexicon import SEPARATOR, WordFinder, places_in_words
+from .dropout import check_rate
 from .embeddings import PARTS, Part
 from .ragged import unflatten
 from .shared import CHECK_LOADED, Shared
@@ -106,10 +107,7 @@ def SoftLexicon(
     """
     if width < 1:
         raise ValueError(f"SoftLexicon: width must be at least 1, got {width}.")
-    if not 0 <= feature_dropout < 1:
-        raise ValueError(
-            f"SoftLexicon: feature_dropout must be at least 0 and below 1, got {feature_dropout}."
-        )
+    check_rate("SoftLexicon: feature_dropout", feature_dropout)
     return Model(
         "soft_lexicon",
         _forward,

@@ -15,6 +15,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Ops, to_numpy, uniform_init
 from thinc.types import Floats2d, FloatsXd, Ints1d
 
+from .dropout import check_rate
 from .embeddings import PARTS, Part
 from .ragged import unflatten
 from .shared import CHECK_LOADED, Shared
@@ -180,10 +181,7 @@ def VectorsEmbed(
     """
     if width < 1 or rows < 1:
         raise ValueError(f"VectorsEmbed: width and rows must be at least 1; got {width}, {rows}.")
-    if not 0 <= token_dropout < 1:
-        raise ValueError(
-            f"VectorsEmbed: token_dropout must be at least 0 and below 1, got {token_dropout}."
-        )
+    check_rate("VectorsEmbed: token_dropout", token_dropout)
     return Model(
         NAME,
         _forward,
