@@ -38,7 +38,7 @@ from spacy_crf_ner.formats.catalogue import FORMATS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # What needs no check, because it is no part of this project.
-PLAIN = ("awk", "cat", "cp", "curl", "cut", "docker", "head", "mkdir", "nvidia-smi", "source", "tar")
+PLAIN = "awk cat cp curl cut docker head mkdir nvidia-smi source tar".split()
 SETTING = re.compile(r"(components|corpora|initialize|nlp|paths|system|training)(\.[\w*@]+)+")
 
 
